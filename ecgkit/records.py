@@ -1,0 +1,246 @@
+"""The records that packages hand each other: recordings, channels, markers, tags.
+
+Frozen, with units in their names. They hold no file open: samples come through a channel's
+`read`, which goes back to the source each time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkit.errors import ChannelError, StudyError
+from ecgkit.files import sha256_of
+from ecgkit.lookup import unknown
+
+SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
+CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
+SEGMENT_STYLE = "apnd"
+
+
+class SampleReader(Protocol):
+    """Return the raw samples ``[start, stop)`` of one channel, native byte order, a new array."""
+
+    def __call__(self, start: int, stop: int) -> NDArray[np.generic]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a recording: what its header says, and the way to its samples.
+
+    Attributes
+    ----------
+    index
+        Position in the file, from 0.
+    number
+        The number the file itself gives the channel (AcqKnowledge's order number); not an index.
+    fs
+        Sampling rate of this channel, Hz.
+    divider
+        The recording's base rate divided by `fs`.
+    scale, offset
+        Physical value = raw * scale + offset; 1 and 0 for channels stored as float.
+    dtype
+        Type of the raw samples, native byte order.
+    """
+
+    index: int
+    number: int
+    name: str
+    unit: str
+    fs: float
+    divider: int
+    n_samples: int
+    dtype: np.dtype[np.generic]
+    scale: float
+    offset: float
+    sample_reader: SampleReader = field(repr=False, compare=False)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the channel in seconds."""
+        return self.n_samples / self.fs
+
+    def read_raw(self, start: int = 0, stop: int | None = None) -> NDArray[np.generic]:
+        """Read raw samples ``[start, stop)``: integer counts, or floats where the file stores them.
+
+        Raises
+        ------
+        ChannelError
+            The range is not inside the channel.
+        ReadError
+            The file no longer holds what its header says.
+        """
+        stop = self.n_samples if stop is None else stop
+        if not 0 <= start <= stop <= self.n_samples:
+            raise ChannelError(
+                f"channel {self.name!r}: samples [{start}, {stop}) asked for, it has [0, {self.n_samples})"
+            )
+        return self.sample_reader(start, stop)
+
+    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """Read samples ``[start, stop)`` in the channel's unit, float64, shape (stop - start,)."""
+        raw = self.read_raw(start, stop)
+        if raw.dtype.kind == "f":
+            return raw.astype(np.float64, copy=False)
+        return raw * self.scale + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """An event in a recording.
+
+    Attributes
+    ----------
+    sample
+        Index at the recording's base rate.
+    time_s
+        Seconds from the start of the recording.
+    style
+        The file's code for the kind of marker ("apnd", "defl", "flag"), "" where it has none.
+    channel
+        Index into `Recording.channels`, None for a marker that concerns all.
+    created
+        When it was set (UTC), where the file says so believably.
+    """
+
+    sample: int
+    time_s: float
+    text: str
+    style: str = ""
+    channel: int | None = None
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What one file holds. Nothing lost, nothing filtered; samples are read when asked for.
+
+    Attributes
+    ----------
+    format
+        Name of the format ("acq", "session").
+    version
+        The format's version as people know it ("AcqKnowledge 5.0.1, revision 132").
+    fs
+        Base rate in Hz, which markers count in.
+    start_time
+        Start of the recording (UTC), where known.
+    warnings
+        What was wrong with the file, though not with its samples; one sentence each.
+    details
+        Facts of the format worth showing (byte order, compression).
+    """
+
+    path: Path
+    format: str
+    version: str
+    fs: float
+    channels: tuple[Channel, ...]
+    markers: tuple[Marker, ...] = ()
+    start_time: datetime | None = None
+    journal: str | None = None
+    warnings: tuple[str, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the longest channel in seconds."""
+        return max((channel.duration_s for channel in self.channels), default=0.0)
+
+    def channel(self, key: str | int) -> Channel:
+        """Return a channel by name, or by its position in the file from 0.
+
+        Raises
+        ------
+        ChannelError
+            No channel, or more than one, has this name.
+        """
+        if isinstance(key, int):
+            if not 0 <= key < len(self.channels):
+                raise ChannelError(f"{self.path}: no channel {key}; it has 0 to {len(self.channels) - 1}")
+            return self.channels[key]
+        found = [channel for channel in self.channels if channel.name == key]
+        if not found:
+            names = [channel.name for channel in self.channels]
+            raise ChannelError(f"{self.path}: {unknown('channel', key, names)}")
+        if len(found) > 1:
+            positions = ", ".join(str(channel.index) for channel in found)
+            raise ChannelError(
+                f"{self.path}: {len(found)} channels are named {key!r}; give the position instead: {positions}"
+            )
+        return found[0]
+
+    def sha256(self) -> str:
+        """Hash the source file's bytes (reads all of it)."""
+        return sha256_of(self.path)
+
+    def segments(self, channel: Channel) -> tuple[tuple[int, int], ...]:
+        """Return the stretches of a channel without a pause, as (start, stop) sample indexes.
+
+        AcqKnowledge marks where a stopped recording was resumed ("apnd"): time jumps there.
+        """
+        starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.style == SEGMENT_STYLE}
+        edges = [*sorted(s for s in starts if s < channel.n_samples), channel.n_samples]
+        return tuple(zip(edges[:-1], edges[1:], strict=True))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tags:
+    """Who, in which condition, on which visit, in which take: what makes a session.
+
+    Raises
+    ------
+    StudyError
+        A subject id is not 1 to 32 letters and digits, or a number is below 1.
+    """
+
+    subject: str
+    condition: str
+    visit: int = 1
+    take: int = 1
+
+    def __post_init__(self) -> None:
+        if not SUBJECT_PATTERN.fullmatch(self.subject):
+            raise StudyError(
+                f"subject id {self.subject!r}: expected 1 to 32 letters and digits, such as 07 or S07"
+            )
+        if not CONDITION_PATTERN.fullmatch(self.condition):
+            raise StudyError(
+                f"condition {self.condition!r}: expected a protocol's key, lower-case letters, digits and _"
+            )
+        for name in ("visit", "take"):
+            number = getattr(self, name)
+            if not 1 <= number <= 9999:
+                raise StudyError(f"{name} {number}: expected a number from 1 to 9999")
+
+    @property
+    def key(self) -> str:
+        """The name that files and tables know the session by."""
+        return f"sub-{self.subject}_visit-{self.visit}_cond-{self.condition}_take-{self.take}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One tagged stretch of a recording, as a study keeps it.
+
+    Attributes
+    ----------
+    recording
+        Its channels and markers; samples are read from the study's file.
+    ecg
+        Indexes of the ECG channels, in lead order.
+    sha256
+        Hash of the source file it was ingested from.
+    """
+
+    tags: Tags
+    recording: Recording
+    ecg: tuple[int, ...]
+    sha256: str
