@@ -40,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _make_readable_as_usual(part)
         with part.open("rb+") as written:
             os.fsync(written.fileno())
-        os.replace(part, path)
+        part.replace(path)
         _sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)

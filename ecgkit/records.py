@@ -6,6 +6,7 @@ Frozen, with units in their names. They hold no file open: samples come through 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from ecgkit.errors import ChannelError, StudyError
 from ecgkit.files import sha256_of
 from ecgkit.lookup import unknown
 
+RawSamples = NDArray[np.int16] | NDArray[np.float64]
+
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SEGMENT_STYLE = "apnd"
@@ -27,7 +30,7 @@ SEGMENT_STYLE = "apnd"
 class SampleReader(Protocol):
     """Return the raw samples ``[start, stop)`` of one channel, native byte order, a new array."""
 
-    def __call__(self, start: int, stop: int) -> NDArray[np.generic]: ...
+    def __call__(self, start: int, stop: int) -> RawSamples: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Channel:
     fs: float
     divider: int
     n_samples: int
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[np.int16] | np.dtype[np.float64]
     scale: float
     offset: float
     sample_reader: SampleReader = field(repr=False, compare=False)
@@ -67,7 +70,7 @@ class Channel:
         """Length of the channel in seconds."""
         return self.n_samples / self.fs
 
-    def read_raw(self, start: int = 0, stop: int | None = None) -> NDArray[np.generic]:
+    def read_raw(self, start: int = 0, stop: int | None = None) -> RawSamples:
         """Read raw samples ``[start, stop)``: integer counts, or floats where the file stores them.
 
         Raises
@@ -89,7 +92,7 @@ class Channel:
         raw = self.read_raw(start, stop)
         if raw.dtype.kind == "f":
             return raw.astype(np.float64, copy=False)
-        return raw * self.scale + self.offset
+        return raw.astype(np.float64) * self.scale + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class Recording:
         if len(found) > 1:
             positions = ", ".join(str(channel.index) for channel in found)
             raise ChannelError(
-                f"{self.path}: {len(found)} channels are named {key!r}; give the position instead: {positions}"
+                f"{self.path}: {len(found)} channels are named {key!r}; give the position: {positions}"
             )
         return found[0]
 
@@ -188,7 +191,7 @@ class Recording:
         """
         starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.style == SEGMENT_STYLE}
         edges = [*sorted(s for s in starts if s < channel.n_samples), channel.n_samples]
-        return tuple(zip(edges[:-1], edges[1:], strict=True))
+        return tuple(itertools.pairwise(edges))
 
 
 @dataclass(frozen=True, slots=True, order=True)

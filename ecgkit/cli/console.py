@@ -1,0 +1,76 @@
+"""What commands show: progress bars, tables, summaries. Imported by a command when it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichBars
+from rich.table import Table
+
+from ecgkit.progress import Progress, Silent
+
+
+class Bars:
+    """Progress bars on standard error, one a task."""
+
+    def __init__(self, bars: RichBars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self, task: str, total: int) -> None:
+        """Show a bar for the task."""
+        self._tasks[task] = self._bars.add_task(task, total=total, note="")
+
+    def advance(self, task: str, note: str = "") -> None:
+        """Move the task's bar on by one step."""
+        self._bars.update(self._tasks[task], advance=1, note=note)
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Show progress while the block runs; quiet (with ``--json``) shows nothing."""
+    if quiet:
+        yield Silent()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with RichBars(*columns, console=Console(stderr=True)) as bars:
+        yield Bars(bars)
+
+
+def show_json(content: Any) -> None:
+    """Print one JSON document on standard output."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """Print a table on standard output, as wide as the terminal, numbers as given."""
+    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        table.add_row(*[str(cell) for cell in row])
+    Console().print(table)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print each warning on standard error."""
+    for warning in warnings:
+        click.echo(click.style("Warning: ", fg="yellow", bold=True, reset=True) + warning, err=True)

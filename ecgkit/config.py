@@ -1,0 +1,126 @@
+"""Settings, checked: the built-in ones are the paper's. Only stages and the program's edges use these.
+
+A setting's value comes from, last wins: built-in, protocol, study.yaml, config file, flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecgkit.errors import ConfigError
+from ecgkit.files import read_yaml
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PipelineConfig(Settings):
+    """How a recorded ECG becomes windows (paper: section on preprocessing)."""
+
+    fs: Annotated[float, Field(ge=20, le=2000, description="sampling rate of the windows, Hz")] = 100.0
+    mains_hz: Annotated[float, Field(ge=40, le=70, description="mains frequency where it was recorded")] = (
+        60.0
+    )
+    mains: Annotated[
+        Literal["auto", "alias-notch", "none"],
+        Field(description="how mains is removed; auto: by the resampler's stop band, else by a notch"),
+    ] = "auto"
+    high_pass_hz: Annotated[float, Field(gt=0, le=5, description="zero-phase high-pass, Hz")] = 0.5
+    high_pass_order: Annotated[
+        int, Field(ge=1, le=8, description="Butterworth order, before the return pass")
+    ] = 5
+    scale: Annotated[
+        Literal["recording", "recording-percentile", "window", "window-percentile", "none"],
+        Field(description="what is brought to 0-1: the whole recording (paper) or each window"),
+    ] = "recording"
+    window_s: Annotated[float, Field(gt=0, le=600, description="length of a window, seconds")] = 3.0
+    stride_s: Annotated[
+        float | None, Field(gt=0, le=600, description="from window to window; none: window_s")
+    ] = None
+
+
+class SplitConfig(Settings):
+    """How windows are dealt to training and test; the seed is part of the data set."""
+
+    seed: Annotated[int, Field(ge=0, description="seed of every random split")] = 0
+    n_folds: Annotated[int, Field(ge=2, le=100, description="folds of leave-subjects-out and blocked")] = 5
+    test_share: Annotated[float, Field(gt=0, lt=1, description="test share of the paper's split")] = 0.3
+    gap_s: Annotated[float, Field(ge=0, description="left out between blocks, seconds")] = 3.0
+
+
+class TrainConfig(Settings):
+    """How DT4ECG is trained (paper: training details; our decisions where it is silent)."""
+
+    backbone: Annotated[str, Field(description="name of the backbone")] = "resnet"
+    attention: Annotated[str, Field(description="name of the attention module")] = "sca"
+    balancing: Annotated[str, Field(description="how the two losses are weighed")] = "gradnorm"
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 16
+    learning_rate: Annotated[float, Field(gt=0, le=10, description="Adam's")] = 0.001
+    seed: Annotated[int, Field(ge=0, description="seed of weights and batches")] = 0
+    threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of one training")] = 1
+    device: Annotated[str, Field(description="cpu, cuda, cuda:1 …; auto: cuda where there is one")] = "auto"
+
+
+class Config(Settings):
+    """Everything that a config file may set."""
+
+    pipeline: PipelineConfig = PipelineConfig()
+    splits: SplitConfig = SplitConfig()
+    train: TrainConfig = TrainConfig()
+
+
+def load_config(path: Path | None = None, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Merge a config file with further layers over the built-in values; None means not given.
+
+    Parameters
+    ----------
+    path
+        YAML file, or None.
+    layers
+        ``section -> {name: value}``; the first goes under the file, the others over it in order.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown or a value out of range; the message names the field and what was expected.
+    """
+    under, *over = layers or ({},)
+    file = read_yaml(path) if path else {}
+    merged: dict[str, Any] = {}
+    for layer in (under, file, *over):
+        for section, values in layer.items():
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"{path}: section {section!r}: expected names and values, got {values!r}")
+            given = {name: value for name, value in values.items() if value is not None}
+            merged.setdefault(section, {}).update(given)
+    return checked(Config, merged, where=str(path or "settings"))
+
+
+def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
+    """Check values against a model; say field by field what is wrong.
+
+    Raises
+    ------
+    ConfigError
+        With one line a field: where, got, expected.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(lines)) from error
+
+
+def _describe(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    return f"{field}: {problem['msg'].lower()} (got {problem['input']!r})"
