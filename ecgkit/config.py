@@ -7,20 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ecgkit.errors import ConfigError
-from ecgkit.files import read_yaml
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, unknown names refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from ecgkit.settings import Settings, checked, read_yaml
 
 
 class PipelineConfig(Settings):
@@ -104,23 +96,3 @@ def load_config(path: Path | None = None, *layers: Mapping[str, Mapping[str, Any
             given = {name: value for name, value in values.items() if value is not None}
             merged.setdefault(section, {}).update(given)
     return checked(Config, merged, where=str(path or "settings"))
-
-
-def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
-    """Check values against a model; say field by field what is wrong.
-
-    Raises
-    ------
-    ConfigError
-        With one line a field: where, got, expected.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
-        raise ConfigError(f"{where}: " + "; ".join(lines)) from error
-
-
-def _describe(problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
-    return f"{field}: {problem['msg'].lower()} (got {problem['input']!r})"

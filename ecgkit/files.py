@@ -1,4 +1,4 @@
-"""Files on disk: atomic writing, hashing, YAML. The one place for what operating systems differ in."""
+"""Files on disk: atomic writing, hashing. The one place for what operating systems differ in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ecgkit.errors import ConfigError
-
-MAX_YAML_BYTES = 1_000_000
 TEMPORARY_PREFIX = ".partial-"
 
 
@@ -56,36 +52,6 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as hexadecimal text."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a small YAML mapping: plain values only, no tags, no aliases, at most 1 MB.
-
-    Raises
-    ------
-    ConfigError
-        The file is missing, too large, not YAML, or not a mapping.
-    """
-    import yaml
-
-    try:
-        size = path.stat().st_size
-        if size > MAX_YAML_BYTES:
-            raise ConfigError(f"{path}: {size} bytes, expected at most {MAX_YAML_BYTES} for a YAML file")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read as a YAML text file ({error})") from error
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the values out")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({error})") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"{path}: expected a mapping of names to values, got {type(content).__name__}")
-    return content
 
 
 def _make_readable_as_usual(path: Path) -> None:

@@ -25,6 +25,7 @@ RawSamples = NDArray[np.int16] | NDArray[np.float64]
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SEGMENT_STYLE = "apnd"
+SIMULATED_MARK = "SIMULATED"  # a journal that begins so says that nobody was recorded
 
 
 class SampleReader(Protocol):
@@ -135,6 +136,8 @@ class Recording:
         Base rate in Hz, which markers count in.
     start_time
         Start of the recording (UTC), where known.
+    simulated
+        Whether the file says that it was made by a simulator.
     warnings
         What was wrong with the file, though not with its samples; one sentence each.
     details
@@ -149,6 +152,7 @@ class Recording:
     markers: tuple[Marker, ...] = ()
     start_time: datetime | None = None
     journal: str | None = None
+    simulated: bool = False
     warnings: tuple[str, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
 

@@ -1,1 +1,1 @@
-
+"""What a signal tells: pure functions, arrays in, arrays out."""

@@ -1,1 +1,1 @@
-
+"""Scores and their intervals. numpy only."""

@@ -1,1 +1,1 @@
-
+"""What is done to a signal: pure functions, arrays in, arrays out, units in the names."""

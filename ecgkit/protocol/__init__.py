@@ -1,1 +1,1 @@
-
+"""Protocols: what a study records, as data."""

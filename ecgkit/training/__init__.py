@@ -1,1 +1,1 @@
-
+"""Training: the loop, the balancing of losses, and the run folder's weights."""

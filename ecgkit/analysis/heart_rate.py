@@ -1,0 +1,59 @@
+"""Heart rate from R peaks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Beat-to-beat intervals outside of this are missed or invented beats: 300 and 24 beats a minute.
+RR_RANGE_S = (0.2, 2.5)
+
+
+def mean_heart_rate_bpm(peaks_s: NDArray[np.float64]) -> float:
+    """Return the mean heart rate: 60 over the mean plausible RR interval; NaN without one.
+
+    Parameters
+    ----------
+    peaks_s
+        Times of the R peaks, ascending, seconds.
+    """
+    rr_s = plausible(np.diff(peaks_s))
+    return float(60 / rr_s.mean()) if len(rr_s) else float("nan")
+
+
+def window_heart_rates_bpm(
+    peaks_s: NDArray[np.float64], start_s: NDArray[np.float64], *, window_s: float
+) -> NDArray[np.float64]:
+    """Return the heart rate of each window: 60 over the median RR interval that overlaps it.
+
+    Parameters
+    ----------
+    peaks_s
+        Times of the R peaks, ascending, seconds.
+    start_s
+        Starts of the windows on the same clock, seconds, (N,).
+    window_s
+        Length of a window, seconds.
+
+    Returns
+    -------
+    NDArray
+        (N,), NaN where no plausible interval overlaps the window.
+    """
+    rates = np.full(len(start_s), np.nan)
+    if len(peaks_s) < 2:
+        return rates
+    begins, ends = peaks_s[:-1], peaks_s[1:]
+    for row, start in enumerate(start_s):
+        first = np.searchsorted(ends, start, side="right")
+        last = np.searchsorted(begins, start + window_s, side="left")
+        rr_s = plausible((ends - begins)[first:last])
+        if len(rr_s):
+            rates[row] = 60 / np.median(rr_s)
+    return rates
+
+
+def plausible(rr_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep the intervals that a heart can have, seconds."""
+    shortest_s, longest_s = RR_RANGE_S
+    return rr_s[(rr_s >= shortest_s) & (rr_s <= longest_s)]

@@ -1,0 +1,127 @@
+"""HDF5 files, written whole or not at all and read without trust. Sessions and data sets use it alike."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ecgkit.errors import EcgkitError
+from ecgkit.files import atomic_path
+
+TEXT = h5py.string_dtype("utf-8")
+
+
+@contextmanager
+def atomic_h5(path: Path, *, file_format: str, format_version: str) -> Iterator[h5py.File]:
+    """Write an HDF5 file atomically, stamped with its format and version; no times in it.
+
+    Raises
+    ------
+    OSError
+        The disk is full (ENOSPC, also where HDF5 says it in words only) or can't be written.
+    """
+    with atomic_path(path) as part:
+        try:
+            with h5py.File(part, "w", libver=("v110", "v110"), track_order=False) as file:
+                file.attrs["format"] = file_format
+                file.attrs["format_version"] = format_version
+                yield file
+        except (OSError, RuntimeError) as error:
+            if "No space left" in str(error) or "errno = 28" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            raise
+
+
+@contextmanager
+def open_h5(
+    path: Path,
+    *,
+    file_format: str,
+    versions: Sequence[str],
+    error: type[EcgkitError],
+) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading after checking what it is; name the file in what goes wrong inside.
+
+    Raises
+    ------
+    error
+        The file is missing, damaged, of another format, or of a version not in `versions`.
+    """
+    if not path.is_file():
+        raise error(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("format")
+            if not isinstance(found, str) or found != file_format:
+                raise error(f"{path}: format is {found!r}, expected {file_format!r}")
+            version = file.attrs.get("format_version")
+            if version not in versions:
+                raise error(
+                    f"{path}: {file_format} version {version!r}, this ecgkit reads {', '.join(versions)}. "
+                    "Use the ecgkit that wrote it, or write it anew"
+                )
+            yield file
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, UnicodeDecodeError) as problem:
+        raise error(f"{path}: damaged, or not a whole {file_format} file ({problem})") from problem
+
+
+def dataset(group: h5py.Group, name: str, *, kinds: str, ndim: int, error: type[EcgkitError]) -> h5py.Dataset:
+    """Return a data set that lies in this very file and has the right type and axes.
+
+    Parameters
+    ----------
+    kinds
+        NumPy kinds that are accepted ("iuf"; "O" for text).
+
+    Raises
+    ------
+    error
+        It is missing, a link elsewhere, stored elsewhere, or of other type or axes. The message holds
+        its HDF5 path.
+    """
+    where = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
+    link = group.get(name, getlink=True)
+    if link is None:
+        raise error(f"{where}: missing")
+    found = group.get(name) if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        raise error(f"{where}: expected a data set stored in this file; links to elsewhere are not followed")
+    if found.dtype.kind not in kinds or found.ndim != ndim:
+        raise error(f"{where}: type {found.dtype}, {found.ndim} axes; expected kind {kinds!r}, {ndim} axes")
+    return found
+
+
+def read_texts(group: h5py.Group, name: str, *, error: type[EcgkitError]) -> tuple[str, ...]:
+    """Read a list of UTF-8 texts."""
+    return tuple(dataset(group, name, kinds="O", ndim=1, error=error).asstr()[:])
+
+
+def write_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> h5py.Dataset:
+    """Write a list of UTF-8 texts."""
+    return group.create_dataset(name, data=np.array(texts, dtype=object), dtype=TEXT, shape=(len(texts),))
+
+
+def attribute(group: h5py.Group, name: str, kind: type, *, error: type[EcgkitError]) -> Any:
+    """Return an attribute as a Python value of one type.
+
+    Raises
+    ------
+    error
+        It is missing or of another type.
+    """
+    value = group.attrs.get(name)
+    value = value.item() if isinstance(value, np.generic) else value
+    if kind is float and isinstance(value, int):
+        value = float(value)
+    if not isinstance(value, kind):
+        raise error(
+            f"{group.file.filename}:{group.name}: attribute {name!r} is {value!r}, expected {kind.__name__}"
+        )
+    return value

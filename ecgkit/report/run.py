@@ -1,0 +1,215 @@
+"""The page about one run: what was trained, on which data, how well it does and what that can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkit.report import svg
+
+TASK_TITLES = {"subject": "Identity", "condition": "State"}
+TASK_QUESTIONS = {"subject": "who is it?", "condition": "in which state?"}
+TONES = {"subject": 0, "condition": 1}
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScores:
+    """What one task scored under one scheme, over all windows that were tested.
+
+    Attributes
+    ----------
+    task
+        "subject" or "condition".
+    accuracy
+        Over all tested windows, with its Wilson interval.
+    chance
+        Accuracy of always giving the most frequent answer.
+    fold_mean, fold_sd
+        Mean and sample standard deviation of the accuracy over folds; the latter NaN for one fold.
+    confusion
+        Windows, shape (classes, classes): row true, column answered.
+    groups
+        Accuracies per group: heading -> rows, such as "by subject".
+    """
+
+    task: str
+    accuracy: svg.Share
+    chance: float
+    precision: float
+    recall: float
+    f1: float
+    fold_mean: float
+    fold_sd: float
+    n_folds: int
+    classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    groups: Mapping[str, tuple[svg.Share, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeScores:
+    """The scores of one scheme, with the sentence of what it can and can't show."""
+
+    name: str
+    sentence: str
+    leaks: bool
+    tasks: tuple[TaskScores, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FitCurves:
+    """The course of one fit; arrays of shape (epoch,), tables task -> array."""
+
+    label: str
+    final: bool
+    epoch: NDArray[np.float64]
+    accuracy: Mapping[str, NDArray[np.float64]]
+    loss: Mapping[str, NDArray[np.float64]]
+    weight: Mapping[str, NDArray[np.float64]]
+    gradient_norm: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One tested window and what was answered; `ecg` has shape (lead, T)."""
+
+    ecg: NDArray[np.float32]
+    where: str
+    task: str
+    true: str
+    answered: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """All that the page shows.
+
+    Attributes
+    ----------
+    facts
+        (name, value) about the data.
+    weights_note
+        Whether the weights in the folder were themselves tested.
+    settings
+        Section -> (name, value) rows.
+    commands
+        How to do the same again, and what to do next.
+    files
+        (name, what is in it) of the run folder.
+    """
+
+    name: str
+    summary: str
+    simulated: bool
+    fs: float
+    facts: tuple[tuple[str, str], ...]
+    weights_note: str
+    schemes: tuple[SchemeScores, ...]
+    fits: tuple[FitCurves, ...]
+    examples: tuple[Example, ...]
+    settings: Mapping[str, tuple[tuple[str, str], ...]]
+    commands: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
+
+
+def render_run_report(content: RunReport) -> str:
+    """Write the page about a run: one HTML text that needs no other file and no network.
+
+    Parameters
+    ----------
+    content
+        What the page shows. Its texts are escaped here.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ecgkit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    drawings = {
+        "headlines": [_headline(scheme, scores) for scheme, scores in _headline_scores(content.schemes)],
+        "scheme_drawings": [[_scheme_drawings(scores) for scores in s.tasks] for s in content.schemes],
+        "curves": training_charts(content.fits) if content.fits else [],
+        "examples": [(example, _example_drawing(example, content.fs)) for example in content.examples],
+    }
+    page = environment.get_template("run.html.j2")
+    return page.render(run=content, titles=TASK_TITLES, questions=TASK_QUESTIONS, **drawings)
+
+
+def training_charts(fits: Sequence[FitCurves]) -> list[str]:
+    """Draw accuracy, loss, task weight and gradient norm over epochs, both tasks, all fits."""
+    columns = {
+        "Accuracy on the training windows": "accuracy",
+        "Loss": "loss",
+        "Task weight": "weight",
+        "Gradient norm of the weighted loss": "gradient_norm",
+    }
+    charts = []
+    for title, name in columns.items():
+        in_order = sorted(fits, key=lambda fit: not fit.final)
+        lines = [line for fit in in_order for line in _fit_lines(fit, name)]
+        if any(np.isfinite(line.y).any() for line in lines):
+            y_range = (0.0, 1.0) if name == "accuracy" else (0.0, _top(lines))
+            charts.append(svg.line_chart(_name_once(lines), title=title, x_label="epoch", y_range=y_range))
+    return charts
+
+
+def _fit_lines(fit: FitCurves, column: str) -> list[svg.Line]:
+    tables: Mapping[str, NDArray[np.float64]] = getattr(fit, column)
+    return [
+        svg.Line(TASK_TITLES[task], fit.epoch, values, tone=TONES[task], faint=not fit.final)
+        for task, values in tables.items()
+    ]
+
+
+def _name_once(lines: Sequence[svg.Line]) -> list[svg.Line]:
+    """Keep each legend entry at its first line only."""
+    seen: set[str] = set()
+    named = []
+    for line in lines:
+        label = "" if line.label in seen else line.label
+        seen.add(line.label)
+        named.append(svg.Line(label, line.x, line.y, line.tone, line.faint))
+    return named
+
+
+def _top(lines: Sequence[svg.Line]) -> float:
+    highest = max(float(np.nanmax(line.y)) for line in lines if np.isfinite(line.y).any())
+    return 1.05 * highest if highest > 0 else 1.0
+
+
+def _headline_scores(schemes: Sequence[SchemeScores]) -> list[tuple[SchemeScores, TaskScores]]:
+    """The scores for the top of the page, state first: it is the harder question."""
+    pairs = [(scheme, scores) for scheme in schemes for scores in scheme.tasks]
+    return sorted(pairs, key=lambda pair: (pair[1].task != "condition", pair[0].leaks))
+
+
+def _headline(scheme: SchemeScores, scores: TaskScores) -> tuple[SchemeScores, TaskScores, str]:
+    bar = svg.interval_bar(scores.accuracy, chance=scores.chance, tone=TONES[scores.task])
+    return scheme, scores, bar
+
+
+def _scheme_drawings(scores: TaskScores) -> list[str]:
+    tone = TONES[scores.task]
+    title = f"{TASK_TITLES[scores.task]}: confusion matrix"
+    drawings = [svg.confusion_map(scores.confusion, labels=scores.classes, title=title, tone=tone)]
+    for heading, rows in scores.groups.items():
+        shown, title = rows, f"{TASK_TITLES[scores.task]}: accuracy {heading}"
+        if len(rows) > MOST_ROWS:
+            shown = tuple(sorted(rows, key=lambda row: row.value)[:MOST_ROWS])
+            title += f" (the {MOST_ROWS} lowest of {len(rows)})"
+        drawings.append(svg.interval_plot(shown, title=title, chance=scores.chance, tone=tone))
+    return drawings
+
+
+def _example_drawing(example: Example, fs: float) -> str:
+    return svg.ecg_strip(example.ecg, fs=fs, title=f"ECG, {example.where}")

@@ -1,0 +1,71 @@
+"""Settings from outside, checked: the base of every pydantic model, and safe YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ecgkit.errors import ConfigError
+
+MAX_YAML_BYTES = 1_000_000
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
+    """Check values against a model; say field by field what is wrong.
+
+    Raises
+    ------
+    ConfigError
+        With one line a field: where, got, expected.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(lines)) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a small YAML mapping: plain values only, no tags, no aliases, at most 1 MB.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, too large, not YAML, or not a mapping.
+    """
+    import yaml
+
+    try:
+        size = path.stat().st_size
+        if size > MAX_YAML_BYTES:
+            raise ConfigError(f"{path}: {size} bytes, expected at most {MAX_YAML_BYTES} for a YAML file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as a YAML text file ({error})") from error
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the values out")
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"{path}: expected a mapping of names to values, got {type(content).__name__}")
+    return content
+
+
+def _describe(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    return f"{field}: {problem['msg'].lower()} (got {problem['input']!r})"

@@ -1,0 +1,202 @@
+"""`ecgkit build-dataset`: a study's sessions, cleaned and cut, as one HDF5 file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgkit import __version__
+from ecgkit.config import Config, PipelineConfig, load_config
+from ecgkit.dataset.schema import LEAD_COLUMNS
+from ecgkit.dataset.write import Description, Part, join_columns, label_of, write_dataset
+from ecgkit.errors import DatasetError, SignalError
+from ecgkit.progress import Progress, Silent
+from ecgkit.protocol.model import Protocol, load_protocol
+from ecgkit.records import Session
+from ecgkit.splits import split_all
+from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
+from ecgkit.stages.windows import CutWindows, cut_recording
+from ecgkit.study.folder import Study, open_study, read_participants
+from ecgkit.study.session_file import read_session
+
+COMPUTED_BY = ("numpy", "scipy", "neurokit2", "h5py")
+CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", "quality", *LEAD_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """What `ecgkit build-dataset` made."""
+
+    path: Path
+    n_windows: int
+    shape: tuple[int, ...]
+    subjects: dict[str, int]
+    conditions: dict[str, int]
+    n_sessions: int
+    schemes: tuple[str, ...]
+    sha256: str
+    simulated: bool
+    mains: tuple[str, ...]
+    warnings: tuple[str, ...]
+    config: Config
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as plain values."""
+        return {
+            "dataset": str(self.path),
+            "windows": self.n_windows,
+            "shape": list(self.shape),
+            "windows_by_subject": self.subjects,
+            "windows_by_condition": self.conditions,
+            "sessions": self.n_sessions,
+            "splits": list(self.schemes),
+            "content_sha256": self.sha256,
+            "simulated": self.simulated,
+            "mains": list(self.mains),
+            "warnings": list(self.warnings),
+            "config": self.config.model_dump(include={"pipeline", "splits"}),
+        }
+
+
+def run(
+    study_folder: Path,
+    *,
+    config_file: Path | None = None,
+    flags: dict[str, dict[str, Any]] | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> BuildSummary:
+    """Build a study's data set; an older one is replaced only when the new one is whole.
+
+    Raises
+    ------
+    StudyError, ConfigError, SignalError, DatasetError
+        Nothing has been written then.
+    """
+    study = open_study(study_folder)
+    protocol = load_protocol(study.settings.protocol)
+    mains_hz = study.settings.mains_hz or protocol.mains_hz
+    config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
+    parts, cuts, warnings = _cut_sessions(study, config.pipeline, progress or Silent())
+    description = _describe(study, protocol, config, cuts)
+    folds = split_all(_window_table(parts, config.pipeline), SplitSettings(**config.splits.model_dump()))
+    path = out or study.dataset_path
+    sha256 = write_dataset(path, parts, description, folds)
+    return _summary(path, parts, cuts, folds, sha256=sha256, warnings=warnings, config=config)
+
+
+def _cut_sessions(
+    study: Study, pipeline: PipelineConfig, progress: Progress
+) -> tuple[list[Part], list[CutWindows], tuple[str, ...]]:
+    """Cut every session, in the order of their tags; those without a single window are told and left out."""
+    paths = study.session_paths()
+    if not paths:
+        raise DatasetError(
+            f"{study.folder}: the study is empty. Take recordings in first: "
+            "ecgkit ingest FILE --subject ID --condition KEY"
+        )
+    progress.start("clean and cut", len(paths))
+    parts, cuts, warnings = [], [], []
+    for session in sorted((read_session(path) for path in paths), key=lambda session: session.tags):
+        try:
+            windows = cut_recording(session.recording, session.ecg, pipeline)
+        except SignalError as error:
+            warnings.append(f"{session.tags.key} left out: {error}")
+        else:
+            cuts.append(windows)
+            parts.append(_part(session, windows))
+        progress.advance("clean and cut", note=session.tags.key)
+    if not parts:
+        raise DatasetError(f"{study.folder}: not one session gave a window. The first: {warnings[0]}")
+    return parts, cuts, (*warnings, *_same_shape(parts))
+
+
+def _part(session: Session, windows: CutWindows) -> Part:
+    columns = {name: getattr(windows, name) for name in CUT_COLUMNS}
+    return Part(session.tags, windows.windows, columns, session.sha256, session.recording.simulated)
+
+
+def _same_shape(parts: list[Part]) -> list[str]:
+    """Refuse sessions that differ in their number of leads; warn of a class that is nearly empty."""
+    leads = Counter(part.windows.shape[1] for part in parts)
+    if len(leads) > 1:
+        usual = leads.most_common(1)[0][0]
+        other = next(part for part in parts if part.windows.shape[1] != usual)
+        raise DatasetError(
+            f"{other.tags.key} has {other.windows.shape[1]} leads, the others have {usual}; "
+            "ingest it with the same leads as the others"
+        )
+    return [
+        f"all windows are of one {column}: {label_of(parts[0], column)}; nothing can be told apart by it"
+        for column in ("subject", "condition")
+        if len({label_of(part, column) for part in parts}) == 1
+    ]
+
+
+def _describe(study: Study, protocol: Protocol, config: Config, cuts: list[CutWindows]) -> Description:
+    n_leads = cuts[0].windows.shape[1]
+    lead = protocol.lead.name
+    units = {cut.unit for cut in cuts}
+    return Description(
+        fs=config.pipeline.fs,
+        window_s=config.pipeline.window_s,
+        leads=(lead,) if n_leads == 1 else tuple(f"{lead} {index + 1}" for index in range(n_leads)),
+        unit=units.pop() if len(units) == 1 else "as recorded (sessions differ)",
+        study=study.settings.name,
+        protocol=protocol.name,
+        pipeline=config.pipeline.model_dump(),
+        splits=config.splits.model_dump(),
+        versions={"ecgkit": __version__, **{name: version(name) for name in COMPUTED_BY}},
+        participants=read_participants(study),
+    )
+
+
+def _window_table(parts: list[Part], pipeline: PipelineConfig) -> WindowTable:
+    columns = join_columns(parts)
+    sizes = [len(part.windows) for part in parts]
+    labels = {
+        name: np.repeat([label_of(part, name) for part in parts], sizes)
+        for name in ("subject", "condition", "session")
+    }
+    return WindowTable(
+        **labels,
+        visit=columns["visit"].astype(np.int64),
+        start_s=columns["start_s"],
+        window_s=pipeline.window_s,
+    )
+
+
+def _summary(
+    path: Path,
+    parts: list[Part],
+    cuts: list[CutWindows],
+    folds: dict[str, Folds],
+    *,
+    sha256: str,
+    warnings: tuple[str, ...],
+    config: Config,
+) -> BuildSummary:
+    by_subject: Counter[str] = Counter()
+    by_condition: Counter[str] = Counter()
+    for part in parts:
+        by_subject[part.tags.subject] += len(part.windows)
+        by_condition[part.tags.condition] += len(part.windows)
+    return BuildSummary(
+        path=path,
+        n_windows=by_subject.total(),
+        shape=(by_subject.total(), *parts[0].windows.shape[1:]),
+        subjects=dict(sorted(by_subject.items())),
+        conditions=dict(sorted(by_condition.items())),
+        n_sessions=len(parts),
+        schemes=tuple(folds),
+        sha256=sha256,
+        simulated=any(part.simulated for part in parts),
+        mains=tuple(sorted({cut.mains.reason for cut in cuts})),
+        warnings=warnings,
+        config=config,
+    )

@@ -1,0 +1,181 @@
+"""Running fits side by side and following them by their history files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecgkit.errors import TrainingError
+from ecgkit.progress import Progress
+from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, run_fit
+
+if TYPE_CHECKING:
+    from ecgkit.config import TrainConfig
+
+POLL_S = 0.3
+BARS = {EVERYTHING: "weights, on everything"}
+
+
+class Follower:
+    """Tells a progress listener of each new line in the history files of some fits."""
+
+    def __init__(self, tasks: Sequence[FitTask], fits: Path, *, epochs: int, progress: Progress) -> None:
+        self._files = {task: task.folder(fits) / HISTORY_FILE for task in tasks}
+        self._read_to = dict.fromkeys(tasks, 0)
+        self._columns: dict[FitTask, list[str]] = {}
+        self._n_folds = Counter(task.scheme for task in tasks)
+        self._progress = progress
+        for scheme, n_folds in self._n_folds.items():
+            progress.start(BARS.get(scheme, scheme), n_folds * epochs)
+
+    def poll(self) -> None:
+        """Look for new epochs in all files."""
+        for task in self._files:
+            for line in self._new_lines(task):
+                cells = line.split(",")
+                if task in self._columns:
+                    epoch = dict(zip(self._columns[task], cells, strict=True))
+                    self._progress.advance(BARS.get(task.scheme, task.scheme), self._note(task, epoch))
+                else:
+                    self._columns[task] = cells
+
+    def _new_lines(self, task: FitTask) -> list[str]:
+        """Return the whole lines that were not there at the last look."""
+        try:
+            with self._files[task].open("rb") as file:
+                file.seek(self._read_to[task])
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_to[task] += len(whole)
+        return whole.decode("utf-8").splitlines()
+
+    def _note(self, task: FitTask, epoch: dict[str, str]) -> str:
+        seen = f"identity {float(epoch['subject_accuracy']):.2f} state {float(epoch['condition_accuracy']):.2f}"
+        return f"{task.fold}: {seen}" if self._n_folds[task.scheme] > 1 else seen
+
+
+def run_fits(
+    dataset: Path,
+    tasks: Sequence[FitTask],
+    settings: TrainConfig,
+    fits: Path,
+    *,
+    jobs: int,
+    executor: Executor | None,
+    progress: Progress,
+) -> None:
+    """Do all fits: in this process for one job, in processes of our own, or on an executor.
+
+    Parameters
+    ----------
+    jobs
+        Processes; not used where there is an executor.
+    executor
+        Any executor whose workers see the same disk; it is left running.
+    progress
+        Hears of every epoch, a task a scheme.
+
+    Raises
+    ------
+    TrainingError
+        A fit failed; the others are stopped.
+    """
+    for task in tasks:
+        task.folder(fits).mkdir(parents=True)
+    follower = Follower(tasks, fits, epochs=settings.epochs, progress=progress)
+    if executor is not None:
+        _run_on(executor, dataset, tasks, settings, fits, follower=follower)
+    elif jobs == 1:
+        for task in tasks:
+            run_fit(dataset, task, settings, fits, on_epoch=follower.poll)
+    else:
+        with _processes(min(jobs, len(tasks))) as pool:
+            _run_on(pool, dataset, tasks, settings, fits, follower=follower)
+
+
+def default_jobs(threads: int) -> int:
+    """Return how many fits of so many threads this process may run side by side."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // threads)
+
+
+def _run_on(
+    executor: Executor,
+    dataset: Path,
+    tasks: Sequence[FitTask],
+    settings: TrainConfig,
+    fits: Path,
+    *,
+    follower: Follower,
+) -> None:
+    futures: list[Future[None]] = []
+    try:
+        with _interrupts_held():
+            futures += [executor.submit(run_fit, dataset, task, settings, fits) for task in tasks]
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=POLL_S, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            follower.poll()
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "a training process was ended from outside, often for want of memory; try fewer side by side "
+            "with --jobs 1, or a smaller --batch-size"
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of fresh processes; if the block fails, end them at once."""
+    before = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    try:
+        yield pool
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child not in before:
+                child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: they inherit that, so that only this one hears of it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when the parent has ended, however it did."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,169 @@
+"""The fits of one training: what each one trains on, and the doing of one."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ecgkit.config import TrainConfig
+    from ecgkit.dataset.read import Dataset
+    from ecgkit.models.dual_task import DualTaskNet, ModelSpec
+    from ecgkit.training.loop import EpochRecord, FitSettings
+
+EVERYTHING = "everything"
+HISTORY_FILE = "history.csv"
+LOGITS_FILE = "logits.npz"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class FitTask:
+    """One fit: a fold of a scheme, or a fit on everything.
+
+    Attributes
+    ----------
+    scheme
+        A split scheme of the data set, or `EVERYTHING`.
+    fold
+        A fold of the scheme; "all" for a fit on everything.
+    scored
+        The tasks ("condition", "subject") that are tested.
+    keep_weights
+        Whether these weights become the run's.
+    """
+
+    scheme: str
+    fold: str
+    scored: tuple[str, ...] = ()
+    keep_weights: bool = False
+
+    def folder(self, fits: Path) -> Path:
+        """Return where this fit writes, below the folder of all fits."""
+        return fits / self.scheme / self.fold
+
+    def rows(self, data: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows to train on, and the rows to test."""
+        import numpy as np
+
+        from ecgkit.splits.scheme import TEST, TRAIN
+
+        if self.scheme == EVERYTHING:
+            return np.arange(len(data)), np.arange(0)
+        roles = data.split(self.scheme)[self.fold]
+        return np.flatnonzero(roles == TRAIN), np.flatnonzero(roles == TEST)
+
+
+def model_spec(data: Dataset, settings: TrainConfig) -> ModelSpec:
+    """Return the network that fits the windows and labels of a data set."""
+    from ecgkit.models.dual_task import ModelSpec
+
+    return ModelSpec(
+        backbone=settings.backbone,
+        attention=settings.attention,
+        n_leads=data.windows.shape[1],
+        n_samples=data.windows.shape[2],
+        n_subjects=len(data.subjects),
+        n_conditions=len(data.conditions),
+    )
+
+
+def run_fit(
+    dataset: Path,
+    task: FitTask,
+    settings: TrainConfig,
+    fits: Path,
+    on_epoch: Callable[[], None] | None = None,
+) -> None:
+    """Do one fit and leave its history, its test outputs and, where wanted, its weights in its folder.
+
+    This is what an executor calls, perhaps on another machine: paths and settings go in, nothing
+    comes back. The epochs can be followed by the history file, which grows by a line each.
+
+    Parameters
+    ----------
+    dataset
+        The data set file; each worker opens it itself.
+    fits
+        Folder of all fits; this one's is there and empty. If it is taken away, the fit ends in an error.
+    on_epoch
+        Called after each epoch's line was written; for fits in this process.
+    """
+    from ecgkit.dataset.read import open_dataset
+    from ecgkit.training.loop import fit, logits
+
+    data = open_dataset(dataset)
+    train, test = task.rows(data)
+    folder = task.folder(fits)
+
+    def write_epoch(record: EpochRecord) -> None:
+        append_history(folder / HISTORY_FILE, task, record)
+        if on_epoch is not None:
+            on_epoch()
+
+    model = fit(
+        model_spec(data, settings),
+        *_labelled(data, train),
+        settings=fit_settings(settings),
+        on_epoch=write_epoch,
+        monitor=_labelled(data, test) if len(test) else None,
+    )
+    if len(test):
+        outputs = logits(model, data.windows[test], device=settings.device, threads=settings.threads)
+        write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
+    if task.keep_weights:
+        _write_weights(model.cpu(), folder / WEIGHTS_FILE)
+
+
+def fit_settings(settings: TrainConfig) -> FitSettings:
+    """Return what the training loop needs of the settings."""
+    from ecgkit.training.loop import FitSettings
+
+    names = (field.name for field in dataclasses.fields(FitSettings))
+    return FitSettings(**{name: getattr(settings, name) for name in names})
+
+
+def append_history(path: Path, task: FitTask, record: EpochRecord) -> None:
+    """Append an epoch's line; the test accuracy of a task that is not scored here stays empty."""
+    row: dict[str, Any] = {"scheme": task.scheme, "fold": task.fold, **dataclasses.asdict(record)}
+    for name in ("subject", "condition"):
+        if name not in task.scored:
+            row[f"monitor_{name}_accuracy"] = math.nan
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        if new:
+            lines.writerow(row)
+        lines.writerow([_cell(value) for value in row.values()])
+
+
+def write_logits(path: Path, rows: NDArray[np.int64], outputs: dict[str, NDArray[np.float32]]) -> None:
+    """Write the tested rows (N,) and each task's outputs (N, classes)."""
+    import numpy as np
+
+    np.savez(path, rows=rows, subject=outputs["subject"], condition=outputs["condition"])
+
+
+def _labelled(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return windows and both labels of some rows, in memory."""
+    return data.windows[rows], data.codes("subject")[rows], data.codes("condition")[rows]
+
+
+def _write_weights(model: DualTaskNet, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)

@@ -1,0 +1,240 @@
+"""`ecgkit ingest`: one recording, tagged, into the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkit.analysis.heart_rate import mean_heart_rate_bpm
+from ecgkit.analysis.quality import finite_runs
+from ecgkit.analysis.rpeaks import find_r_peaks
+from ecgkit.errors import SignalError, StudyError
+from ecgkit.protocol.model import Condition, Protocol, load_protocol
+from ecgkit.readers import read
+from ecgkit.readers.ecg_channel import EcgChoice, find_ecg, millivolts_per_unit
+from ecgkit.records import Channel, Recording, Session, Tags
+from ecgkit.stages.windows import read_physical
+from ecgkit.study.folder import Study, add_participant, create_study, open_study
+from ecgkit.study.session_file import SessionHeader, read_headers, session_path, write_session
+
+DEFAULT_PROTOCOL = "dt4ecg"
+R_RANGE_MV = (0.1, 5.0)
+AMPLIFIER_GAINS = (500, 1000, 2000, 5000)  # of BIOPAC's ECG100C
+FLAT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What `ecgkit ingest` took."""
+
+    study: Path
+    tags: Tags
+    outcome: Literal["ingested", "replaced", "already there"]
+    channel: str
+    reason: str
+    fs: float
+    duration_s: float
+    heart_rate_bpm: float | None
+    sha256: str
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as plain values."""
+        return {
+            "study": str(self.study),
+            "session": self.tags.key,
+            "outcome": self.outcome,
+            "channel": self.channel,
+            "channel_reason": self.reason,
+            "fs": self.fs,
+            "duration_s": self.duration_s,
+            "heart_rate_bpm": self.heart_rate_bpm,
+            "sha256": self.sha256,
+            "warnings": list(self.warnings),
+        }
+
+
+def run(
+    file: Path,
+    tags: Tags,
+    *,
+    study_folder: Path,
+    protocol: str | None = None,
+    channel: str | None = None,
+    replace: bool = False,
+) -> IngestSummary:
+    """Take one recording into a study, losslessly; the same call again changes nothing.
+
+    Raises
+    ------
+    ReadError, ChannelError, ProtocolError, SignalError, StudyError
+        Nothing has been written then, and what was there is still there.
+    """
+    recording = read(file)
+    rules = _protocol_of(study_folder, protocol)
+    condition = rules.condition(tags.condition)
+    choice = _choose_channel(recording, channel)
+    ecg = recording.channels[choice.index]
+    rate_bpm, warnings = look_at_signal(recording, ecg, condition)
+    sha256 = recording.sha256()
+    study = create_study(study_folder, protocol=protocol or DEFAULT_PROTOCOL)
+    known = read_headers(study)
+    outcome = _outcome(study, known, tags, sha256, replace=replace)
+    if outcome != "already there":
+        session = Session(tags, recording, (choice.index,), sha256)
+        write_session(study, session, heart_rate_bpm=rate_bpm, warnings=warnings)
+        _remove_older(known, tags, sha256)
+    add_participant(study, tags.subject)
+    return IngestSummary(
+        study=study_folder,
+        tags=tags,
+        outcome=outcome,
+        channel=ecg.name,
+        reason=choice.reason,
+        fs=ecg.fs,
+        duration_s=ecg.duration_s,
+        heart_rate_bpm=rate_bpm,
+        sha256=sha256,
+        warnings=warnings,
+    )
+
+
+def look_at_signal(
+    recording: Recording, channel: Channel, condition: Condition
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the mean heart rate, and one sentence for each thing a lab should know before it trusts this.
+
+    Raises
+    ------
+    SignalError
+        There is nothing in the channel: flat, no numbers, or no samples.
+    """
+    signal = read_physical(channel)
+    where = f"{recording.path}, channel {channel.name!r}"
+    finite = np.isfinite(signal)
+    if not finite.any():
+        raise SignalError(f"{where}: not one sample is a number ({len(signal)} samples); nothing to ingest")
+    if np.ptp(signal[finite]) == 0:
+        raise SignalError(
+            f"{where}: flat from start to end; an electrode or the wrong channel? Name another with --channel"
+        )
+    peaks = _peaks_between_gaps(recording, channel, signal)
+    rate = mean_heart_rate_bpm(peaks / channel.fs)
+    rate_bpm = None if np.isnan(rate) else rate
+    warnings = [*recording.warnings, *_warnings(signal, channel, condition, peaks)]
+    if rate_bpm is None:
+        warnings.append("no heart beats were found; is this the ECG channel?")
+    return rate_bpm, tuple(warnings)
+
+
+def _protocol_of(study_folder: Path, protocol: str | None) -> Protocol:
+    """Load the protocol of a study that is there, or the one that a new study shall have."""
+    if not (study_folder / "study.yaml").exists():
+        return load_protocol(protocol or DEFAULT_PROTOCOL)
+    study = open_study(study_folder)
+    if protocol not in (None, study.settings.protocol):
+        raise StudyError(
+            f"{study_folder}: the study follows protocol {study.settings.protocol!r}, "
+            f"got --protocol {protocol!r}; leave the option out, or choose another study folder"
+        )
+    return load_protocol(study.settings.protocol)
+
+
+def _choose_channel(recording: Recording, channel: str | None) -> EcgChoice:
+    if channel is None:
+        return find_ecg(recording.channels)
+    names = {c.name for c in recording.channels}
+    chosen = recording.channel(int(channel) if channel.isdigit() and channel not in names else channel)
+    return EcgChoice(chosen.index, "named by --channel")
+
+
+def _outcome(
+    study: Study, known: tuple[SessionHeader, ...], tags: Tags, sha256: str, *, replace: bool
+) -> Literal["ingested", "replaced", "already there"]:
+    """Decide what becomes of a file with these tags; refuse what would lose or double a session."""
+    same_tags = next((header for header in known if header.tags == tags), None)
+    same_bytes = [header.tags.key for header in known if header.sha256 == sha256 and header.tags != tags]
+    if same_bytes and not replace:
+        raise StudyError(
+            f"{study.folder}: this very file is in the study as {same_bytes[0]}, now tagged {tags.key}. "
+            "If the new tags are the right ones, repeat with --replace"
+        )
+    if same_tags is None:
+        if session_path(study, tags).exists():
+            raise StudyError(
+                f"{session_path(study, tags)}: in the way; ids that differ in case only clash here"
+            )
+        return "replaced" if same_bytes else "ingested"
+    if same_tags.sha256 == sha256 and not same_bytes:
+        return "already there"
+    if not replace:
+        raise StudyError(
+            f"{study.folder}: {tags.key} is there already, from another file (sha256 "
+            f"{same_tags.sha256[:12]}…, this one {sha256[:12]}…). Give --take {tags.take + 1} "
+            "for a repetition, or --replace"
+        )
+    return "replaced"
+
+
+def _remove_older(known: tuple[SessionHeader, ...], tags: Tags, sha256: str) -> None:
+    """Remove the sessions that the same file stood in under other tags, now that the new one is written."""
+    for header in known:
+        if header.sha256 == sha256 and header.tags != tags:
+            header.path.unlink(missing_ok=True)
+
+
+def _peaks_between_gaps(
+    recording: Recording, channel: Channel, signal: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Find R peaks in each stretch without a pause or a NaN."""
+    found = [
+        first + start + find_r_peaks(signal[first + start : first + stop], channel.fs)
+        for first, last in recording.segments(channel)
+        for start, stop in finite_runs(signal[None, first:last])
+    ]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
+def _warnings(
+    signal: NDArray[np.float64], channel: Channel, condition: Condition, peaks: NDArray[np.int64]
+) -> Iterator[str]:
+    if channel.duration_s < condition.least_duration_s:
+        yield (
+            f"{channel.duration_s:.0f} s long; the protocol wants at least "
+            f"{condition.least_duration_s:.0f} s of {condition.label}"
+        )
+    n_bad = int(np.count_nonzero(~np.isfinite(signal)))
+    if n_bad:
+        yield f"{n_bad} samples are not numbers; no window will cross them"
+    flat_s = _longest_flat_s(signal, channel.fs)
+    if flat_s > FLAT_S:
+        yield f"a flat stretch of {flat_s:.1f} s: a detached electrode?"
+    yield from _amplitude_warning(signal, channel, peaks)
+
+
+def _longest_flat_s(signal: NDArray[np.float64], fs: float) -> float:
+    changes = np.flatnonzero(np.diff(signal) != 0)
+    edges = np.concatenate([[-1], changes, [len(signal) - 1]])
+    return float(np.diff(edges).max() / fs)
+
+
+def _amplitude_warning(
+    signal: NDArray[np.float64], channel: Channel, peaks: NDArray[np.int64]
+) -> Iterator[str]:
+    if millivolts_per_unit(channel.unit) is None:
+        yield f"unit {channel.unit!r} is no voltage that ecgkit knows: amplitudes are kept as they are"
+        return
+    if len(peaks) == 0:
+        return
+    r_mv = float(np.median(np.abs(signal[peaks] - np.nanmedian(signal))))
+    low, high = R_RANGE_MV
+    if low <= r_mv <= high:
+        return
+    gains = [gain for gain in AMPLIFIER_GAINS if low <= r_mv / gain <= high]
+    hint = f" as if an amplifier's gain of {gains[0]} had not been undone" if gains else ""
+    yield f"R waves of {r_mv:.3g} mV, expected {low:g} to {high:g} mV{hint}: check the gain in AcqKnowledge"

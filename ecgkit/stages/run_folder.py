@@ -1,0 +1,137 @@
+"""Run folders: numbered in a study's ``runs/``, whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecgkit.errors import RunError, TrainingError
+from ecgkit.files import TEMPORARY_PREFIX
+from ecgkit.lookup import unknown
+
+LATEST = "latest"
+
+
+@dataclass(slots=True)
+class NewRun:
+    """A run folder in the making.
+
+    Attributes
+    ----------
+    part
+        The hidden folder that is written to.
+    path
+        Where it was put at the end; None until then.
+    """
+
+    part: Path
+    path: Path | None = None
+
+
+@contextmanager
+def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
+    """Give a hidden folder to fill; put it in place if the block succeeds, else remove it.
+
+    Parameters
+    ----------
+    runs
+        Folder of numbered runs; the run becomes the next one in it, 001 if it is the first.
+    out
+        Take this folder instead; it must not be there yet, or be empty.
+
+    Raises
+    ------
+    TrainingError
+        `out` holds something already.
+    """
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
+    parent = out.resolve().parent if out is not None else runs.resolve()
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    parent.mkdir(parents=True, exist_ok=True)
+    run = NewRun(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent)))
+    try:
+        yield run
+        _make_searchable_as_usual(run.part)
+        run.path = _put(run.part, out.resolve()) if out is not None else _put_next(run.part, parent)
+    finally:
+        if run.path is None:
+            shutil.rmtree(run.part, ignore_errors=True)
+            _remove_empty(made)
+
+
+def find_run(name: str, runs: Path | None) -> Path:
+    """Return a run folder by its path, its number, or "latest".
+
+    Parameters
+    ----------
+    name
+        A path, or a name inside `runs`.
+    runs
+        The study's folder of runs, None where there is no study.
+
+    Raises
+    ------
+    RunError
+        There is none; the message lists the runs that are there.
+    """
+    if (folder := Path(name)).is_dir():
+        return folder
+    if folder.exists():
+        raise RunError(f"{name}: this is a file; give the run's folder, such as {folder.parent}")
+    known = numbered_runs(runs) if runs is not None else []
+    if name == LATEST and known:
+        return known[-1]
+    if runs is not None and (runs / name).is_dir():
+        return runs / name
+    where = f" (looked here and in {runs})" if runs is not None else ""
+    names = [*(run.name for run in known), *([LATEST] if known else [])]
+    raise RunError(f"{unknown('run', name, names)} Make one with: ecgkit train{where}")
+
+
+def numbered_runs(runs: Path) -> list[Path]:
+    """Return the numbered run folders, oldest first."""
+    if not runs.is_dir():
+        return []
+    found = [folder for folder in runs.iterdir() if folder.name.isdecimal() and folder.is_dir()]
+    return sorted(found, key=lambda folder: int(folder.name))
+
+
+def _put_next(part: Path, runs: Path) -> Path:
+    """Rename to the next free number; another training may take a number at the same time."""
+    while True:
+        last = max((int(run.name) for run in numbered_runs(runs)), default=0)
+        target = runs / f"{last + 1:03d}"
+        try:
+            target.mkdir()
+        except FileExistsError:
+            continue
+        return _put(part, target)
+
+
+def _put(part: Path, target: Path) -> Path:
+    if target.is_dir():
+        target.rmdir()  # empty; Windows can't rename onto a folder
+    part.rename(target)
+    return target
+
+
+def _make_searchable_as_usual(folder: Path) -> None:
+    """Give a temporary folder (made for its owner only) the permissions of an ordinary new one."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that were made on the way, deepest first, while they are empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

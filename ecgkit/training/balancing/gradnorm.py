@@ -1,0 +1,74 @@
+"""GradNorm: keep the tasks' gradients alike and let the slower task pull harder.
+
+Chen et al., "GradNorm: gradient normalization for adaptive loss balancing", ICML 2018, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ecgkit.training.balancing import Balanced, gradient_norms
+
+ALPHA = 1.5
+WEIGHT_STEP = 0.025
+FLOOR = 1e-3
+
+
+class GradNorm:
+    """Task weights that follow the norms of the tasks' gradients.
+
+    The network steps on the weights as they are, then the weights take one plain gradient step. A
+    loss at the start of training is taken to be ln(classes), what guessing costs: steadier than the
+    first batch.
+
+    Parameters
+    ----------
+    n_classes
+        Classes of each task.
+    """
+
+    def __init__(self, n_classes: Sequence[int], *, device: torch.device) -> None:
+        self.weights = torch.ones(len(n_classes), device=device)
+        self._initial = torch.tensor([math.log(n) for n in n_classes], device=device)
+
+    def combine(self, losses: Sequence[Tensor], shared: nn.Parameter) -> Balanced:
+        """Weigh the losses with the weights so far, then move the weights."""
+        norms = gradient_norms(losses, shared)
+        together = torch.stack(list(losses))  # (M,)
+        weights = self.weights
+        slope = weight_gradient(weights, norms, together.detach() / self._initial)
+        self.weights = renormalised(weights - WEIGHT_STEP * slope)
+        return Balanced(weights @ together, weights, norms)
+
+
+def weight_gradient(weights: Tensor, norms: Tensor, loss_ratios: Tensor, *, alpha: float = ALPHA) -> Tensor:
+    """Return the gradient of GradNorm's own loss with respect to the task weights.
+
+    With G_i = w_i ||grad L_i||, the loss is sum |G_i - [mean(G) r_i^alpha]|, the bracket held constant and
+    r_i the loss ratio over its mean. G_i is linear in w_i, so the gradient is sign(G_i - [...]) ||grad L_i||:
+    no second pass through the graph is needed.
+
+    Parameters
+    ----------
+    weights, norms
+        (M,), task weights w_i and gradient norms ||grad L_i|| of the unweighted losses.
+    loss_ratios
+        (M,), L_i over L_i at the start.
+    alpha
+        How strongly slower tasks are favoured.
+    """
+    weighted = weights * norms
+    tiny = torch.finfo(loss_ratios.dtype).tiny
+    rates = loss_ratios / loss_ratios.mean().clamp_min(tiny)
+    targets = weighted.mean() * rates**alpha
+    return torch.sign(weighted - targets) * norms
+
+
+def renormalised(weights: Tensor) -> Tensor:
+    """Keep weights above a small floor, and their sum at the number of tasks."""
+    weights = weights.clamp_min(FLOOR)
+    return weights * (weights.numel() / weights.sum())
