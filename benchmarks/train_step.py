@@ -82,7 +82,7 @@ def epoch_cpu_s(balancing: str, n_epochs: int = 3) -> float:
 
 
 def floor_of_an_epoch(step: Callable[[], None]) -> float:
-    """Return the seconds that an epoch's multiplications would take at the speed of a large matrix product."""
+    """Return an epoch's seconds if it multiplied as fast as a large matrix product does."""
     with FlopCounterMode(display=False) as counter:
         step()
     side = 768

@@ -25,6 +25,7 @@ RawSamples = NDArray[np.int16] | NDArray[np.float64]
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SEGMENT_STYLE = "apnd"
+SEGMENT_TEXT = re.compile(r"Segment \d+")
 SIMULATED_MARK = "SIMULATED"  # a journal that begins so says that nobody was recorded
 
 
@@ -121,6 +122,11 @@ class Marker:
     channel: int | None = None
     created: datetime | None = None
 
+    @property
+    def starts_segment(self) -> bool:
+        """Whether the recording was resumed here: by style, or by text where files have no styles."""
+        return self.style == SEGMENT_STYLE or SEGMENT_TEXT.fullmatch(self.text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -191,9 +197,9 @@ class Recording:
     def segments(self, channel: Channel) -> tuple[tuple[int, int], ...]:
         """Return the stretches of a channel without a pause, as (start, stop) sample indexes.
 
-        AcqKnowledge marks where a stopped recording was resumed ("apnd"): time jumps there.
+        AcqKnowledge marks where a stopped recording was resumed: time jumps there.
         """
-        starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.style == SEGMENT_STYLE}
+        starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.starts_segment}
         edges = [*sorted(s for s in starts if s < channel.n_samples), channel.n_samples]
         return tuple(itertools.pairwise(edges))
 

@@ -1,11 +1,16 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests: a small simulated study, and the real recordings where they are."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from ecgkit.records import Tags
+from ecgkit.stages import build_dataset, ingest, simulate
+from ecgkit.stages.simulate import SimulatedFile
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,27 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real recordings here: set ECGKIT_REAL_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def simulated_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[SimulatedFile, ...]:
+    """Simulated recordings: 4 subjects x 3 conditions x 2 visits, 30 s each. Read only."""
+    out = tmp_path_factory.mktemp("simulated") / "sim"
+    return simulate.run(out, n_subjects=4, seed=3, visits=2, duration_s=30.0).files
+
+
+@pytest.fixture(scope="session")
+def built_study(simulated_files: tuple[SimulatedFile, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of the simulated recordings with its data set built. Read only: take `study` to change it."""
+    folder = tmp_path_factory.mktemp("built") / "study"
+    for file in simulated_files:
+        tags = Tags(file.subject, file.condition, file.visit, file.take)
+        ingest.run(file.path, tags, study_folder=folder)
+    build_dataset.run(folder)
+    return folder
+
+
+@pytest.fixture
+def study(built_study: Path, tmp_path: Path) -> Path:
+    """A copy of the built study that the test may change."""
+    return Path(shutil.copytree(built_study, tmp_path / "study"))

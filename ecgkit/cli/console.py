@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichBars
 from rich.table import Table
+from rich.text import Text
 
 from ecgkit.progress import Progress, Silent
 
@@ -66,7 +67,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     """Print a table on standard output, as wide as the terminal, numbers as given."""
     table = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        table.add_row(*[str(cell) for cell in row])
+        table.add_row(*[Text(str(cell)) for cell in row])  # no markup: "[mV]" is a name, not a style
     Console().print(table)
 
 

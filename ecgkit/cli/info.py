@@ -82,8 +82,8 @@ def _facts(recording: Recording) -> list[tuple[str, str]]:
 def _channel_row(channel: Channel) -> tuple[object, ...]:
     return (
         channel.index,
-        _cell(channel.name),
-        _cell(channel.unit),
+        _printable(channel.name),
+        _printable(channel.unit),
         f"{channel.fs:g}",
         channel.n_samples,
         f"{channel.duration_s:.3f}",
@@ -93,14 +93,13 @@ def _channel_row(channel: Channel) -> tuple[object, ...]:
 
 def _marker_row(marker: Marker, recording: Recording) -> tuple[object, ...]:
     name = "" if marker.channel is None else recording.channels[marker.channel].name
-    return (marker.sample, f"{marker.time_s:.3f}", _cell(marker.text), _cell(marker.style), _cell(name))
-
-
-def _cell(text: str) -> str:
-    """Escape a file's text for a table, where square brackets would be taken for colours."""
-    from rich.markup import escape
-
-    return escape(_printable(text))
+    return (
+        marker.sample,
+        f"{marker.time_s:.3f}",
+        _printable(marker.text),
+        _printable(marker.style),
+        _printable(name),
+    )
 
 
 def _printable(text: str) -> str:

@@ -36,7 +36,7 @@ def wilson(k: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
     --------
     >>> low, high = wilson(720, 799)
     >>> round(low, 3), round(high, 3)
-    (0.879, 0.92)
+    (0.878, 0.92)
     """
     if not (n >= 1 and 0 <= k <= n and 0 < confidence < 1):
         raise TrainingError(

@@ -25,7 +25,7 @@ from ecgkit.errors import ReadError
 from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block, require
 from ecgkit.readers.acq_samples import Compressed, Interleaved, read_compressed, read_interleaved
 from ecgkit.readers.acq_tail import Tail, read_tail
-from ecgkit.records import SEGMENT_STYLE, Channel, Marker, Recording, SampleReader
+from ecgkit.records import SEGMENT_STYLE, SIMULATED_MARK, Channel, Marker, Recording, SampleReader
 
 REVISIONS = range(file_revisions.V_20a, 1000)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,6 +87,7 @@ def _read(source: Source) -> Recording:
         markers=markers,
         start_time=_start_time(markers),
         journal=tail.journal,
+        simulated=(tail.journal or "").startswith(SIMULATED_MARK),
         warnings=(*tail.warnings, *_marker_warnings(tail, markers, channels), *_scale_warnings(channels)),
         details=(("byte order", order), ("compressed", "yes" if graph.compressed else "no")),
     )
@@ -147,6 +148,7 @@ def _sample_types(source: Source, offset: int, count: int, *, compressed: bool) 
     """Find the channels' sample types; return numpy's names for them and where they end."""
     foreign = read_block(source, bh.ForeignHeader, offset, "foreign data header")
     offset = end_of(source, offset, foreign.effective_len_bytes, "foreign data", at_least=0)
+    require(source, offset, 4 * count, "sample types")
     source.file.seek(offset)
     data = source.file.read(TYPE_SCAN_BYTES + 4 * count)
     order = "<" if compressed else source.order  # compressed samples are always little-endian

@@ -43,6 +43,9 @@ def _read_markers(source: Source, offset: int, tail: Tail) -> int:
     head = read_block(source, bh.MarkerHeader, offset, "marker header")
     if head.marker_count < 0:
         raise ReadError(f"{source.path}: the marker header gives {head.marker_count} markers; {DAMAGED}")
+    # the header counts the section's bytes with itself from revision 61 on, and without itself before
+    own = head.struct_length if source.revision < file_revisions.V_400B else 0
+    section_end = offset + own + head.data["lLength"]
     offset += head.struct_length
     for index in range(head.marker_count):
         what = f"marker {index} of {head.marker_count}"
@@ -50,6 +53,8 @@ def _read_markers(source: Source, offset: int, tail: Tail) -> int:
         # a negative length of text would make the walk stand still or go back
         text_start = offset + item.struct_length
         offset = end_of(source, text_start, item.text_length, f"text of {what}", at_least=0)
+        if offset > section_end:
+            raise ReadError(f"{source.path}: {what} lies beyond the markers' section; {DAMAGED}")
         source.file.seek(text_start)
         text = source.file.read(item.text_length).decode(source.encoding, errors="ignore")
         tail.markers.append((item, text.strip("\0")))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.metrics.classification import ClassificationScores
 from ecgkit.report import svg
 
 TASK_TITLES = {"subject": "Identity", "condition": "State"}
@@ -24,30 +25,40 @@ class TaskScores:
     ----------
     task
         "subject" or "condition".
-    accuracy
-        Over all tested windows, with its Wilson interval.
+    overall
+        Over all tested windows of all folds.
     chance
         Accuracy of always giving the most frequent answer.
-    fold_mean, fold_sd
-        Mean and sample standard deviation of the accuracy over folds; the latter NaN for one fold.
-    confusion
-        Windows, shape (classes, classes): row true, column answered.
+    classes
+        Names of the classes.
+    folds
+        Accuracy of each fold.
     groups
         Accuracies per group: heading -> rows, such as "by subject".
     """
 
     task: str
-    accuracy: svg.Share
+    overall: ClassificationScores
     chance: float
-    precision: float
-    recall: float
-    f1: float
-    fold_mean: float
-    fold_sd: float
-    n_folds: int
     classes: tuple[str, ...]
-    confusion: NDArray[np.int64]
+    folds: tuple[svg.Share, ...]
     groups: Mapping[str, tuple[svg.Share, ...]]
+
+    @property
+    def accuracy(self) -> svg.Share:
+        """Accuracy over all tested windows, with its interval."""
+        scores = self.overall
+        return svg.Share("accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, scores.n)
+
+    @property
+    def fold_mean(self) -> float:
+        """Mean accuracy over folds."""
+        return float(np.mean([fold.value for fold in self.folds]))
+
+    @property
+    def fold_sd(self) -> float:
+        """Sample standard deviation of the accuracy over folds, 0 for one fold."""
+        return float(np.std([fold.value for fold in self.folds], ddof=1)) if len(self.folds) > 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +73,18 @@ class SchemeScores:
 
 @dataclass(frozen=True, slots=True)
 class FitCurves:
-    """The course of one fit; arrays of shape (epoch,), tables task -> array."""
+    """The course of one fit; arrays of shape (epoch,), tables task -> array; NaN where nothing was seen.
 
-    label: str
+    Attributes
+    ----------
+    final
+        Whether its weights are the run's.
+    """
+
     final: bool
     epoch: NDArray[np.float64]
     accuracy: Mapping[str, NDArray[np.float64]]
+    test_accuracy: Mapping[str, NDArray[np.float64]]
     loss: Mapping[str, NDArray[np.float64]]
     weight: Mapping[str, NDArray[np.float64]]
     gradient_norm: Mapping[str, NDArray[np.float64]]
@@ -149,16 +166,18 @@ def training_charts(fits: Sequence[FitCurves]) -> list[str]:
     """Draw accuracy, loss, task weight and gradient norm over epochs, both tasks, all fits."""
     columns = {
         "Accuracy on the training windows": "accuracy",
-        "Loss": "loss",
+        "Accuracy on the tested windows": "test_accuracy",
+        "Loss in training": "loss",
         "Task weight": "weight",
-        "Gradient norm of the weighted loss": "gradient_norm",
+        "Gradient norm of each loss, before its weight": "gradient_norm",
     }
     charts = []
     for title, name in columns.items():
         in_order = sorted(fits, key=lambda fit: not fit.final)
-        lines = [line for fit in in_order for line in _fit_lines(fit, name)]
-        if any(np.isfinite(line.y).any() for line in lines):
-            y_range = (0.0, 1.0) if name == "accuracy" else (0.0, _top(lines))
+        drawn = [line for fit in in_order for line in _fit_lines(fit, name)]
+        lines = [line for line in drawn if np.isfinite(line.y).any()]
+        if lines:
+            y_range = (0.0, 1.0) if "accuracy" in name else (0.0, _top(lines))
             charts.append(svg.line_chart(_name_once(lines), title=title, x_label="epoch", y_range=y_range))
     return charts
 
@@ -183,7 +202,7 @@ def _name_once(lines: Sequence[svg.Line]) -> list[svg.Line]:
 
 
 def _top(lines: Sequence[svg.Line]) -> float:
-    highest = max(float(np.nanmax(line.y)) for line in lines if np.isfinite(line.y).any())
+    highest = max(float(np.nanmax(line.y)) for line in lines)
     return 1.05 * highest if highest > 0 else 1.0
 
 
@@ -201,7 +220,7 @@ def _headline(scheme: SchemeScores, scores: TaskScores) -> tuple[SchemeScores, T
 def _scheme_drawings(scores: TaskScores) -> list[str]:
     tone = TONES[scores.task]
     title = f"{TASK_TITLES[scores.task]}: confusion matrix"
-    drawings = [svg.confusion_map(scores.confusion, labels=scores.classes, title=title, tone=tone)]
+    drawings = [svg.confusion_map(scores.overall.confusion, labels=scores.classes, title=title, tone=tone)]
     for heading, rows in scores.groups.items():
         shown, title = rows, f"{TASK_TITLES[scores.task]}: accuracy {heading}"
         if len(rows) > MOST_ROWS:

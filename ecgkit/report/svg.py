@@ -96,7 +96,7 @@ def line_chart(
     x_of = _scale(x_low, x_high, left, right)
     y_of = _scale(y_low, y_high, bottom, top)
     parts = [_text(0, 14, title, "title"), _legend(lines, y=32)]
-    for value in ticks(y_low, y_high, most=5):
+    for value in ticks(y_low, y_high):
         parts.append(_rule(left, y_of(value), right, y_of(value), "grid"))
         parts.append(_text(left - 6, y_of(value) + 4, f"{value:g}", "axis", anchor="end"))
     parts += [_text(x_of(v), bottom + 16, f"{v:g}", "axis", anchor="middle") for v in ticks(x_low, x_high)]
@@ -255,7 +255,7 @@ def _cell(
     )
     if not numbered:
         return box
-    css = "on-cell" if share > 0.55 else "axis"
+    css = "on-cell" if share > 0.7 else "in-cell"
     return box + _text(x + side / 2, y + side / 2 + 4, str(count), css, anchor="middle")
 
 

@@ -65,8 +65,8 @@ class Placement:
 def draw_shape(rng: np.random.Generator) -> tuple[Wave, ...]:
     """Draw one person's beat: P, Q, R, S, T and a notch on the QRS, within healthy limits."""
     u = rng.uniform
-    r_mv, qrs = u(0.75, 1.6), u(0.8, 1.12)
-    axis = np.tan(np.radians(u(5, 50)))
+    r_mv, qrs = u(0.8, 1.6), u(0.8, 1.05)
+    axis = np.tan(np.radians(u(5, 40)))
     t_tail_s, qt_s = u(0.040, 0.055), u(0.365, 0.415)
     t_mv, p_mv = u(0.14, 0.38), u(0.06, 0.15)
     qrs_power = u(0.0, 0.15)
@@ -80,7 +80,7 @@ def draw_shape(rng: np.random.Generator) -> tuple[Wave, ...]:
         Wave(
             t_mv, t_mv * u(0.1, 0.9), qt_s - 0.04 - 2 * t_tail_s, u(0.05, 0.08), t_tail_s, 0.5, u(-0.2, 0.5)
         ),
-        Wave(r_mv * u(-0.06, 0.1), r_mv * u(-0.05, 0.05), u(0.042, 0.055) * qrs, 0.007, 0.008, 0, 0),
+        Wave(r_mv * u(-0.06, 0.1), r_mv * u(-0.05, 0.05), u(0.038, 0.048) * qrs, 0.005, 0.005, 0, 0),
     )
 
 

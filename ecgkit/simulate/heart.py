@@ -73,8 +73,8 @@ def draw_traits(rng: np.random.Generator) -> HeartTraits:
     return HeartTraits(
         rest_bpm=rest_bpm,
         recovery_start_bpm=max(float(rng.uniform(105, 135)), rest_bpm + 30),
-        recovered_rise_bpm=float(rng.uniform(4, 14)),
-        recovery_s=float(rng.uniform(60, 110)),
+        recovered_rise_bpm=float(rng.uniform(3, 10)),
+        recovery_s=float(rng.uniform(60, 95)),
         deep_rise_bpm=float(rng.uniform(2, 6)),
         variability_bpm=float(rng.uniform(1.5, 3.5)),
         rsa_bpm=float(rng.uniform(2, 7)),
@@ -129,7 +129,7 @@ def _rate(
     traits: HeartTraits, condition: str, time_s: Signal, breath: Signal, *, rng: np.random.Generator
 ) -> Signal:
     """Return the heart rate in bpm on the grid."""
-    today_bpm = rng.normal(0, 3.5)
+    today_bpm = rng.normal(0, 4)
     variability = shaped_noise(time_s.size, GRID_HZ, _variability_density, rng=rng)
     calm = traits.rest_bpm + today_bpm
     if condition == "exercise":

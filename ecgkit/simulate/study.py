@@ -25,7 +25,7 @@ RESPIRATION_MIN_FS = 50.0
 FLAG_DELAY_S = 0.5
 FIRST_DAY = datetime(2020, 1, 6, 9, tzinfo=UTC)
 
-_PERSON, _VISIT, _RECORDING = 0, 1, 2
+_PERSON, _VISIT, _RECORDING, _SKIN, _NOISE = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Spread:
 
     visit_turn_deg: float = 7.0
     visit_wave: float = 0.10
-    recording_turn_deg: float = 1.5
-    recording_wave: float = 0.03
-    drift_turn_deg: float = 2.0
-    drift_wave: float = 0.04
-    beat_wave: float = 0.03
+    recording_turn_deg: float = 1.0
+    recording_wave: float = 0.02
+    drift_turn_deg: float = 2.5
+    drift_wave: float = 0.06
+    beat_wave: float = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +157,18 @@ def simulate_recording(
     _check_range("subject", subject, 1, 9999)
     _check_range("visit", visit, 1, 9999)
     check_options(fs=fs, seed=seed, duration_s=duration_s, mains_hz=mains_hz)
-    person, today, now = (
-        _generator(seed, _PERSON, subject),
-        _generator(seed, _VISIT, subject, visit),
-        _generator(seed, _RECORDING, subject, visit, CONDITIONS.index(condition)),
-    )
+    now = (subject, visit, CONDITIONS.index(condition))
+    rng, person = _generator(seed, _RECORDING, *now), _generator(seed, _PERSON, subject)
     traits, shape = heart.draw_traits(person), beat.draw_shape(person)
-    rhythm = heart.simulate_rhythm(traits, condition, duration_s=duration_s, rng=now)
+    rhythm = heart.simulate_rhythm(traits, condition, duration_s=duration_s, rng=rng)
     n = round(duration_s * fs)
-    ecg_mv = _ecg(shape, rhythm, condition, fs, n=n, today=today, now=now)
+    electrodes = _generator(seed, _VISIT, subject, visit)
+    ecg_mv = _ecg(shape, rhythm, condition, fs, n=n, electrodes=electrodes, rng=rng)
     artefacts: tuple[Artefact, ...] = ()
     if not clean:
-        ecg_mv, artefacts = _electrodes(
-            ecg_mv, rhythm, fs, levels=_levels(condition, today, now), mains_hz=mains_hz, rng=now
-        )
+        chance = _generator(seed, _NOISE, *now)
+        levels = _levels(condition, skin=_generator(seed, _SKIN, subject, visit), rng=chance)
+        ecg_mv, artefacts = _electrodes(ecg_mv, rhythm, fs, levels=levels, mains_hz=mains_hz, rng=chance)
     divider = _respiration_divider(fs)
     on_grid = slice(round(heart.MARGIN_S * heart.GRID_HZ), None)
     inside = (rhythm.r_peaks_s >= 0) & (rhythm.r_peaks_s < n / fs)
@@ -183,7 +181,7 @@ def simulate_recording(
         fs=fs,
         mains_hz=mains_hz,
         ecg_mv=ecg_mv,
-        respiration=_respiration(rhythm, condition, fs / divider, n=-(-n // divider), rng=now),
+        respiration=_respiration(rhythm, condition, fs / divider, n=-(-n // divider), rng=rng),
         respiration_divider=divider,
         r_peaks_s=rhythm.r_peaks_s[inside],
         heart_rate_bpm=rhythm.rate_bpm[on_grid][: round(duration_s * heart.GRID_HZ)],
@@ -226,18 +224,19 @@ def _ecg(
     fs: float,
     *,
     n: int,
-    today: np.random.Generator,
-    now: np.random.Generator,
+    electrodes: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Signal:
-    """Return what the lead sees without noise, mV, shape (n,)."""
-    fixed = beat.draw_placement(
-        len(shape), turn_deg=SPREAD.visit_turn_deg, wave_spread=SPREAD.visit_wave, rng=today
+    """Return what the lead sees without noise, mV, shape (n,); `electrodes` draws what the visit shares."""
+    placement = beat.combine(
+        beat.draw_placement(
+            len(shape), turn_deg=SPREAD.visit_turn_deg, wave_spread=SPREAD.visit_wave, rng=electrodes
+        ),
+        beat.draw_placement(
+            len(shape), turn_deg=SPREAD.recording_turn_deg, wave_spread=SPREAD.recording_wave, rng=rng
+        ),
     )
-    moved = beat.draw_placement(
-        len(shape), turn_deg=SPREAD.recording_turn_deg, wave_spread=SPREAD.recording_wave, rng=now
-    )
-    placement = beat.combine(fixed, moved)
-    turn_deg, wander = _wander(rhythm, condition, n_waves=len(shape), rng=now)
+    turn_deg, wander = _wander(rhythm, condition, n_waves=len(shape), rng=rng)
     return beat.synthesise(
         shape,
         rhythm.r_peaks_s,
@@ -265,20 +264,20 @@ def _wander(
     return turn_deg, np.exp(log_gain)
 
 
-def _levels(condition: str, today: np.random.Generator, now: np.random.Generator) -> noise.NoiseLevels:
-    """Draw how noisy a recording is: the electrodes of the visit, times the condition, times chance."""
+def _levels(condition: str, *, skin: np.random.Generator, rng: np.random.Generator) -> noise.NoiseLevels:
+    """Draw how noisy a recording is: the skin of the visit, times the condition, times chance."""
     effect = EFFECTS[condition]
-    skin, hum_mv = np.exp(today.normal(0, 0.35)), today.uniform(0.005, 0.03)
-    chance = np.exp(now.normal(0, 0.2, size=4))
+    contact, hum_mv = np.exp(skin.normal(0, 0.35)), skin.uniform(0.005, 0.03)
+    chance = np.exp(rng.normal(0, 0.2, size=4))
     return noise.NoiseLevels(
-        offset_mv=now.normal(0, 0.1),
+        offset_mv=rng.normal(0, 0.1),
         breath_mv=0.05 * effect.breath_factor * chance[0],
-        drift_mv=0.06 * skin * chance[1],
-        contact_mv=0.025 * skin * chance[2],
+        drift_mv=0.06 * contact * chance[1],
+        contact_mv=0.025 * contact * chance[2],
         muscle_mv=0.012 * effect.muscle_factor * chance[3],
         mains_mv=hum_mv,
         motion_per_min=0.4 * effect.motion_factor,
-        detached=bool(now.random() < 0.06),
+        detached=bool(rng.random() < 0.06),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
 
 POLL_S = 0.3
-BARS = {EVERYTHING: "weights, on everything"}
+BARS = {EVERYTHING: "final weights"}
 
 
 class Follower:
@@ -32,9 +32,8 @@ class Follower:
         self._files = {task: task.folder(fits) / HISTORY_FILE for task in tasks}
         self._read_to = dict.fromkeys(tasks, 0)
         self._columns: dict[FitTask, list[str]] = {}
-        self._n_folds = Counter(task.scheme for task in tasks)
         self._progress = progress
-        for scheme, n_folds in self._n_folds.items():
+        for scheme, n_folds in Counter(task.scheme for task in tasks).items():
             progress.start(BARS.get(scheme, scheme), n_folds * epochs)
 
     def poll(self) -> None:
@@ -44,7 +43,7 @@ class Follower:
                 cells = line.split(",")
                 if task in self._columns:
                     epoch = dict(zip(self._columns[task], cells, strict=True))
-                    self._progress.advance(BARS.get(task.scheme, task.scheme), self._note(task, epoch))
+                    self._progress.advance(BARS.get(task.scheme, task.scheme), _note(epoch))
                 else:
                     self._columns[task] = cells
 
@@ -60,9 +59,10 @@ class Follower:
         self._read_to[task] += len(whole)
         return whole.decode("utf-8").splitlines()
 
-    def _note(self, task: FitTask, epoch: dict[str, str]) -> str:
-        seen = f"identity {float(epoch['subject_accuracy']):.2f} state {float(epoch['condition_accuracy']):.2f}"
-        return f"{task.fold}: {seen}" if self._n_folds[task.scheme] > 1 else seen
+
+def _note(epoch: dict[str, str]) -> str:
+    """Say how both tasks do on the training windows."""
+    return f"identity {float(epoch['subject_accuracy']):.2f} state {float(epoch['condition_accuracy']):.2f}"
 
 
 def run_fits(

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from ecgkit.config import TrainConfig
     from ecgkit.dataset.read import Dataset
-    from ecgkit.models.dual_task import DualTaskNet, ModelSpec
+    from ecgkit.models.dual_task import ModelSpec
     from ecgkit.training.loop import EpochRecord, FitSettings
+    from ecgkit.training.weights import RunCard
 
-EVERYTHING = "everything"
+EVERYTHING = "all"
 HISTORY_FILE = "history.csv"
 LOGITS_FILE = "logits.npz"
-WEIGHTS_FILE = "weights.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ def run_fit(
     """
     from ecgkit.dataset.read import open_dataset
     from ecgkit.training.loop import fit, logits
+    from ecgkit.training.weights import save_weights
 
     data = open_dataset(dataset)
     train, test = task.rows(data)
@@ -120,7 +121,7 @@ def run_fit(
         outputs = logits(model, data.windows[test], device=settings.device, threads=settings.threads)
         write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
     if task.keep_weights:
-        _write_weights(model.cpu(), folder / WEIGHTS_FILE)
+        save_weights(folder, model, run_card(data, task, settings))
 
 
 def fit_settings(settings: TrainConfig) -> FitSettings:
@@ -129,6 +130,27 @@ def fit_settings(settings: TrainConfig) -> FitSettings:
 
     names = (field.name for field in dataclasses.fields(FitSettings))
     return FitSettings(**{name: getattr(settings, name) for name in names})
+
+
+def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:
+    """Return what must be known to apply the weights of a fit to a new recording."""
+    from ecgkit.training.device import resolve_device
+    from ecgkit.training.weights import RunCard, current_versions
+
+    return RunCard(
+        spec=model_spec(data, settings),
+        fs=data.fs,
+        lead_names=data.leads,
+        subject_labels=data.subjects,
+        condition_labels=data.conditions,
+        pipeline=dict(data.pipeline),
+        dataset_sha256=data.sha256,
+        split=task.scheme,
+        seed=settings.seed,
+        training=settings.model_dump() | {"device": resolve_device(settings.device).type},
+        simulated=data.simulated,
+        versions=current_versions(),
+    )
 
 
 def append_history(path: Path, task: FitTask, record: EpochRecord) -> None:
@@ -155,12 +177,6 @@ def write_logits(path: Path, rows: NDArray[np.int64], outputs: dict[str, NDArray
 def _labelled(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return windows and both labels of some rows, in memory."""
     return data.windows[rows], data.codes("subject")[rows], data.codes("condition")[rows]
-
-
-def _write_weights(model: DualTaskNet, path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def _cell(value: Any) -> str:

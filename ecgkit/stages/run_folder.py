@@ -25,12 +25,28 @@ class NewRun:
     ----------
     part
         The hidden folder that is written to.
+    runs, out
+        Where it goes: numbered in `runs`, or to `out`.
     path
-        Where it was put at the end; None until then.
+        Its place, once it is reserved.
     """
 
     part: Path
+    runs: Path
+    out: Path | None
     path: Path | None = None
+
+    def reserve(self) -> Path:
+        """Take a place, by an empty folder: another training may be looking for one at the same time."""
+        while self.path is None:
+            last = max((int(run.name) for run in numbered_runs(self.runs)), default=0)
+            target = self.out or self.runs / f"{last + 1:03d}"
+            try:
+                target.mkdir(exist_ok=self.out is not None)
+            except FileExistsError:
+                continue
+            self.path = target
+        return self.path
 
 
 @contextmanager
@@ -51,18 +67,20 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     """
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
-    parent = out.resolve().parent if out is not None else runs.resolve()
+    parent = out.parent if out is not None else runs
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     parent.mkdir(parents=True, exist_ok=True)
-    run = NewRun(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent)))
+    run = NewRun(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent)), parent, out)
     try:
         yield run
         _make_searchable_as_usual(run.part)
-        run.path = _put(run.part, out.resolve()) if out is not None else _put_next(run.part, parent)
+        place = run.reserve()
+        place.rmdir()  # empty; Windows can't rename onto a folder
+        run.part.rename(place)
     finally:
-        if run.path is None:
+        if run.part.exists():
             shutil.rmtree(run.part, ignore_errors=True)
-            _remove_empty(made)
+            _remove_empty([*([run.path] if run.path else []), *made])
 
 
 def find_run(name: str, runs: Path | None) -> Path:
@@ -100,25 +118,6 @@ def numbered_runs(runs: Path) -> list[Path]:
         return []
     found = [folder for folder in runs.iterdir() if folder.name.isdecimal() and folder.is_dir()]
     return sorted(found, key=lambda folder: int(folder.name))
-
-
-def _put_next(part: Path, runs: Path) -> Path:
-    """Rename to the next free number; another training may take a number at the same time."""
-    while True:
-        last = max((int(run.name) for run in numbered_runs(runs)), default=0)
-        target = runs / f"{last + 1:03d}"
-        try:
-            target.mkdir()
-        except FileExistsError:
-            continue
-        return _put(part, target)
-
-
-def _put(part: Path, target: Path) -> Path:
-    if target.is_dir():
-        target.rmdir()  # empty; Windows can't rename onto a folder
-    part.rename(target)
-    return target
 
 
 def _make_searchable_as_usual(folder: Path) -> None:

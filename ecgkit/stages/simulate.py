@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecgkit import __version__
 from ecgkit.errors import ConfigError, StudyError
-from ecgkit.files import TEMPORARY_PREFIX, atomic_path, write_text
+from ecgkit.files import TEMPORARY_PREFIX, write_text
 from ecgkit.progress import Progress, Silent
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
 from ecgkit.simulate.study import CONDITIONS, RAIL_MV, SimulatedRecording, check_options, simulate_recording
@@ -132,10 +132,11 @@ def summary_dict(summary: SimulateSummary) -> dict[str, object]:
 def summary_text(summary: SimulateSummary) -> str:
     """Return the summary in words, with the next step."""
     first = summary.files[0]
+    size = f"{summary.recorded_s / 3600:.2f} h, {summary.n_bytes / 1e6:.1f} MB"
     return (
-        f"SIMULATED: {len(summary.files)} recordings "
-        f"({summary.n_subjects} subjects, visits: {summary.visits}), {summary.recorded_s / 3600:.2f} h, {summary.n_bytes / 1e6:.1f} MB in {summary.out}\n"
-        f"Truth about each file lies beside it (*.truth.json); {TABLE} lists them.\n"
+        f"SIMULATED: {len(summary.files)} recordings of {summary.n_subjects} subjects, visits each: "
+        f"{summary.visits}; {size} in {summary.out}\n"
+        f"The truth about each file lies beside it (*.truth.json); {TABLE} lists them.\n"
         f"Next: ecgkit ingest {first.path} --subject {first.subject} --condition {first.condition}"
     )
 
@@ -197,8 +198,7 @@ def _write(file: SimulatedFile, plan: _Plan) -> None:
         f"SIMULATED by ecgkit {__version__}, not recorded from a person. Subject {file.subject}, "
         f"{file.condition.replace('_', ' ')}, visit {file.visit}, seed {recording.seed}."
     )
-    with atomic_path(file.path) as part:
-        write_acq(part, channels, fs=recording.fs, markers=markers, journal=journal)
+    write_acq(file.path, channels, fs=recording.fs, markers=markers, journal=journal)
     write_text(file.truth, _truth(file, recording))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ecgkit import __version__
 from ecgkit.errors import StudyError
 from ecgkit.h5 import atomic_h5, attribute, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import Channel, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.records import SEGMENT_STYLE, Channel, Marker, RawSamples, Recording, Session, Tags
 from ecgkit.study.folder import Study
 
 FORMAT = "ecgkit-session"
@@ -180,7 +180,8 @@ def _write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
     group = file.create_group("markers")
     group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
     group["channel"] = np.array([-1 if m.channel is None else m.channel for m in markers], dtype=np.int64)
-    write_texts(group, "style", [marker.style for marker in markers])
+    styles = [SEGMENT_STYLE if marker.starts_segment else marker.style for marker in markers]
+    write_texts(group, "style", styles)
 
 
 def _markers(file: h5py.File, fs: float) -> Iterator[Marker]:

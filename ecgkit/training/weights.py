@@ -25,7 +25,7 @@ from torch import Tensor
 import ecgkit
 from ecgkit.errors import ConfigError, RunError
 from ecgkit.files import atomic_path, write_text
-from ecgkit.models.dual_task import MAX_PARAMETERS, DualTaskNet, ModelSpec, build_model, outline
+from ecgkit.models.dual_task import MAX_PARAMETERS, DualTaskNet, ModelSpec, outline
 
 FORMAT = "ecgkit-run"
 FORMAT_VERSION = 1
@@ -160,7 +160,7 @@ def load_run(folder: str | Path) -> Run:
     weights_sha256 = content.pop("weights_sha256", None)
     card = _card(folder / CARD_FILE, content)
     tensors = _read_tensors(folder / WEIGHTS_FILE, card.spec, weights_sha256)
-    model = build_model(card.spec)
+    model = outline(card.spec).to_empty(device="cpu")  # no weights drawn only to be overwritten
     model.load_state_dict(tensors)
     return Run(model.eval(), card)
 

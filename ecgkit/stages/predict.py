@@ -1,0 +1,234 @@
+"""`ecgkit predict`: a run applied to a raw file, through the pipeline that it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkit.config import PipelineConfig
+from ecgkit.errors import ChannelError, ConfigError, RunError
+from ecgkit.readers import read
+from ecgkit.readers.ecg_channel import find_ecg
+from ecgkit.records import Recording
+from ecgkit.settings import checked
+from ecgkit.stages.evaluation import log_softmax
+from ecgkit.stages.run_folder import find_run
+from ecgkit.stages.windows import CutWindows, cut_recording
+from ecgkit.training.loop import logits
+from ecgkit.training.weights import CARD_FILE, RunCard, load_run
+
+CALIBRATION = (
+    "The probabilities are not calibrated: 0.9 need not be right nine times in ten. A person who was not in "
+    "the training is still given the name of someone who was."
+)
+SIMULATED_RUN = "The run was trained on SIMULATED data: what it says about a real person means nothing."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who and which state, over one window or several.
+
+    Attributes
+    ----------
+    start_s, stop_s
+        From the recording's start, seconds.
+    n_windows
+        How many windows it was fused from.
+    subject, condition
+        The most probable labels, with their probabilities.
+    heart_rate_bpm, quality
+        Means over the windows; None where no heart rate was found.
+    """
+
+    start_s: float
+    stop_s: float
+    n_windows: int
+    subject: str
+    subject_probability: float
+    condition: str
+    condition_probability: float
+    heart_rate_bpm: float | None
+    quality: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a run says of a file.
+
+    Attributes
+    ----------
+    channels
+        Names of the ECG channels taken, and why.
+    overall
+        Fused over the whole file, as of one person in one state.
+    answers
+        One for each window, or for each group of windows.
+    remarks
+        What has to be known to read the answers; one sentence each.
+    """
+
+    run: Path
+    file: Path
+    channels: tuple[str, ...]
+    reason: str
+    simulated_run: bool
+    overall: Answer
+    answers: tuple[Answer, ...]
+    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the prediction as plain values."""
+        return {
+            "run": str(self.run),
+            "file": str(self.file),
+            "channels": list(self.channels),
+            "channel_reason": self.reason,
+            "calibrated": False,
+            "trained_on_simulated_data": self.simulated_run,
+            "overall": self.overall.as_json(),
+            "answers": [answer.as_json() for answer in self.answers],
+            "remarks": list(self.remarks),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """The windows of a file and the log-probabilities of both tasks, (N, subjects) and (N, conditions)."""
+
+    cut: CutWindows
+    subject: NDArray[np.float64]
+    condition: NDArray[np.float64]
+
+
+def run(
+    name: str,
+    file: Path,
+    *,
+    runs: Path | None = None,
+    channels: Sequence[str] = (),
+    fuse: int = 1,
+) -> Prediction:
+    """Read a raw file, clean and cut it as the run's data were, and say who it is and in which state.
+
+    Parameters
+    ----------
+    name
+        A run folder, or the name of a run in `runs`.
+    runs
+        The study's folder of runs.
+    channels
+        Names or positions of the ECG channels, in lead order; by default the one that is named like an ECG.
+    fuse
+        Windows that are answered together; the whole file is fused in any case.
+
+    Raises
+    ------
+    RunError, ReadError, ChannelError, SignalError, ConfigError
+        The run, the file, its channels or their signal can't be used.
+    """
+    if fuse < 1:
+        raise ConfigError(f"--fuse {fuse}: expected a number of windows, at least 1")
+    folder = find_run(name, runs)
+    trained = load_run(folder)
+    card = trained.card
+    pipeline = _pipeline(folder, card)
+    recording = read(file)
+    ecg, reason = _choose_channels(recording, channels, card)
+    cut = cut_recording(recording, ecg, pipeline)
+    subject, condition = (log_softmax(output) for output in logits(trained.model, cut.windows))
+    outputs = _Outputs(cut, subject, condition)
+    n = len(cut.windows)
+    return Prediction(
+        run=folder,
+        file=file,
+        channels=tuple(recording.channels[index].name for index in ecg),
+        reason=reason,
+        simulated_run=card.simulated,
+        overall=_answer(outputs, slice(0, n), card, pipeline.window_s),
+        answers=tuple(
+            _answer(outputs, slice(start, min(start + fuse, n)), card, pipeline.window_s)
+            for start in range(0, n, fuse)
+        ),
+        remarks=(CALIBRATION, *([SIMULATED_RUN] if card.simulated else [])),
+        warnings=recording.warnings,
+    )
+
+
+def _pipeline(folder: Path, card: RunCard) -> PipelineConfig:
+    """Return the pipeline of a run, and make sure that its windows are what the network takes."""
+    where = f"{folder / CARD_FILE}: pipeline"
+    try:
+        pipeline = checked(PipelineConfig, card.pipeline, where=where)
+    except ConfigError as error:
+        raise RunError(f"{error}. Use the ecgkit that made the run, or train again") from error
+    n_samples = round(pipeline.window_s * pipeline.fs)
+    if (pipeline.fs, n_samples) != (card.fs, card.spec.n_samples):
+        raise RunError(
+            f"{where}: makes windows of {n_samples} samples at {pipeline.fs:g} Hz, the network takes "
+            f"{card.spec.n_samples} at {card.fs:g} Hz; the run is damaged, train again"
+        )
+    return pipeline
+
+
+def _choose_channels(
+    recording: Recording, channels: Sequence[str], card: RunCard
+) -> tuple[tuple[int, ...], str]:
+    if channels:
+        chosen, reason = tuple(_channel_index(recording, key) for key in channels), "named by --channel"
+    else:
+        choice = find_ecg(recording.channels)
+        chosen, reason = (choice.index,), choice.reason
+    if len(chosen) != card.spec.n_leads:
+        raise ChannelError(
+            f"{recording.path}: {len(chosen)} ECG channels taken, the run was trained on {card.spec.n_leads} "
+            f"({', '.join(card.lead_names)}); name as many, in this order, each with --channel"
+        )
+    return chosen, reason
+
+
+def _channel_index(recording: Recording, key: str) -> int:
+    """Return a channel's position by its name, or by its position if no channel has such a name."""
+    named = any(channel.name == key for channel in recording.channels)
+    return recording.channel(int(key) if key.isdecimal() and not named else key).index
+
+
+def _answer(outputs: _Outputs, rows: slice, card: RunCard, window_s: float) -> Answer:
+    """Fuse windows by the mean of their log-probabilities, as of one person in one state."""
+    subject, subject_probability = _fused(outputs.subject[rows], card.subject_labels)
+    condition, condition_probability = _fused(outputs.condition[rows], card.condition_labels)
+    start_s = outputs.cut.start_s[rows]
+    return Answer(
+        start_s=float(start_s[0]),
+        stop_s=float(start_s[-1]) + window_s,
+        n_windows=len(start_s),
+        subject=subject,
+        subject_probability=subject_probability,
+        condition=condition,
+        condition_probability=condition_probability,
+        heart_rate_bpm=_mean(outputs.cut.heart_rate_bpm[rows]),
+        quality=_mean(outputs.cut.quality[rows]),
+    )
+
+
+def _fused(log_probabilities: NDArray[np.float64], labels: tuple[str, ...]) -> tuple[str, float]:
+    """Return the most probable label of the geometric mean of windows, and its probability."""
+    mean = log_probabilities.mean(axis=0)  # (classes,)
+    shares = np.exp(mean - mean.max())
+    best = int(shares.argmax())
+    return labels[best], float(shares[best] / shares.sum())
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None

@@ -1,0 +1,232 @@
+"""`ecgkit train`: evaluate each task under its own scheme, fit the weights, leave a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecgkit.config import TrainConfig, load_config
+from ecgkit.dataset.read import Dataset, open_dataset
+from ecgkit.errors import ConfigError
+from ecgkit.files import write_text
+from ecgkit.lookup import pick, unknown
+from ecgkit.models.dual_task import outline
+from ecgkit.progress import Progress, Silent
+from ecgkit.report.run import SchemeScores, render_run_report
+from ecgkit.splits import SCHEMES
+from ecgkit.stages.evaluation import (
+    Answers,
+    collect,
+    evaluate,
+    scores_as_json,
+    write_out_of_fold,
+    write_predictions,
+)
+from ecgkit.stages.executing import default_jobs, run_fits
+from ecgkit.stages.fitting import HISTORY_FILE, FitTask, model_spec
+from ecgkit.stages.planning import check_classes, not_evaluated, not_learnt, plan_fits, weights_note
+from ecgkit.stages.run_folder import new_run
+from ecgkit.stages.run_page import describe_run, summary
+from ecgkit.training.balancing import BALANCERS
+from ecgkit.training.device import resolve_device
+from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
+
+METRICS_FORMAT = {"format": "ecgkit-metrics", "format_version": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What to train on and how.
+
+    Attributes
+    ----------
+    dataset
+        The data set file.
+    runs
+        Folder that the run is numbered in.
+    out
+        Folder of the run instead.
+    config_file, flags
+        Settings: a YAML file, and ``section -> {name: value}`` over it.
+    split
+        Train and test under this scheme only; None for each task's own schemes.
+    evaluate
+        Whether to test at all; else only the weights are fitted.
+    jobs
+        Fits side by side; None for as many as there are CPUs for.
+    """
+
+    dataset: Path
+    runs: Path
+    out: Path | None = None
+    config_file: Path | None = None
+    flags: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    split: str | None = None
+    evaluate: bool = True
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What `ecgkit train` made.
+
+    Attributes
+    ----------
+    run
+        The run folder.
+    about
+        What was trained on what, in a line.
+    weights_note
+        Whether the weights were themselves tested.
+    metrics
+        The content of metrics.json.
+    """
+
+    run: Path
+    about: str
+    simulated: bool
+    schemes: tuple[SchemeScores, ...]
+    weights_note: str
+    warnings: tuple[str, ...]
+    metrics: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run's folder and its metrics as plain values."""
+        return {"run": str(self.run), "warnings": list(self.warnings), **self.metrics}
+
+
+def run(
+    options: TrainOptions, *, progress: Progress | None = None, executor: Executor | None = None
+) -> TrainSummary:
+    """Train: fits side by side, then scores, report and weights in a new run folder, whole or not at all.
+
+    Parameters
+    ----------
+    progress
+        Hears of every epoch.
+    executor
+        Where the fits run instead of processes of our own; its workers must see the same disk.
+
+    Raises
+    ------
+    ConfigError, TrainingError
+        Nothing is left behind then, nor after an interrupt.
+    """
+    started = time.perf_counter()
+    settings = load_config(options.config_file, {}, options.flags).train
+    _check_options(options)
+    data = open_dataset(options.dataset)
+    _check_settings(data, settings)
+    check_classes(data)
+    tasks = plan_fits(data, split=options.split, evaluate=options.evaluate)
+    by_default = options.evaluate and options.split is None
+    warnings = (*(not_evaluated(tasks) if by_default else ()), *not_learnt(data, tasks))
+    with new_run(options.runs, options.out) as new:
+        fits = new.part / "fits"
+        run_fits(
+            options.dataset.resolve(),
+            tasks,
+            settings,
+            fits,
+            jobs=options.jobs or default_jobs(settings.threads),
+            executor=executor,
+            progress=progress or Silent(),
+        )
+        made = _evaluate(data, tasks, fits, started=started)
+        _gather(tasks, fits, new.part)
+        place = new.reserve()
+        _write_files(new.part, place.name, data, settings, made)
+    return TrainSummary(
+        run=place,
+        about=summary(data, settings.model_dump()),
+        simulated=data.simulated,
+        schemes=made.schemes,
+        weights_note=made.weights_note,
+        warnings=warnings,
+        metrics=made.metrics,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """What the outputs of the fits came to."""
+
+    answers: list[Answers]
+    schemes: tuple[SchemeScores, ...]
+    weights_note: str
+    metrics: dict[str, Any]
+
+
+def _evaluate(data: Dataset, tasks: Sequence[FitTask], fits: Path, *, started: float) -> _Evaluation:
+    answers = collect(data, tasks, fits)
+    schemes = evaluate(data, answers)
+    note = weights_note(tasks)
+    metrics = {
+        **METRICS_FORMAT,
+        "simulated": data.simulated,
+        "dataset_sha256": data.sha256,
+        "windows": len(data),
+        "subjects": len(data.subjects),
+        "conditions": len(data.conditions),
+        "weights": note,
+        "schemes": [scores_as_json(scheme) for scheme in schemes],
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    return _Evaluation(answers, schemes, note, metrics)
+
+
+def _gather(tasks: Sequence[FitTask], fits: Path, folder: Path) -> None:
+    """Move the weights up, join the histories, and remove the folder of fits."""
+    kept = next(task for task in tasks if task.keep_weights).folder(fits)
+    for name in (WEIGHTS_FILE, CARD_FILE):
+        (kept / name).rename(folder / name)
+    with (folder / HISTORY_FILE).open("w", encoding="utf-8", newline="\n") as joined:
+        for index, task in enumerate(tasks):
+            lines = (task.folder(fits) / HISTORY_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+            joined.writelines(lines if index == 0 else lines[1:])
+    shutil.rmtree(fits)
+
+
+def _write_files(folder: Path, name: str, data: Dataset, settings: TrainConfig, made: _Evaluation) -> None:
+    """Write the settings, the scores and the page into the run folder."""
+    config = {"pipeline": dict(data.pipeline), "train": settings.model_dump()}
+    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    if made.answers:
+        write_text(folder / "metrics.json", json.dumps(made.metrics, indent=2, allow_nan=False) + "\n")
+        write_predictions(folder / "predictions.csv", data, made.answers)
+        write_out_of_fold(folder / "out_of_fold.npz", made.answers)
+    content = describe_run(
+        name,
+        data,
+        card=json.loads((folder / CARD_FILE).read_text(encoding="utf-8")),
+        weights_note=made.weights_note,
+        schemes=made.schemes,
+        answers=made.answers,
+        history=folder / HISTORY_FILE,
+    )
+    write_text(folder / "report.html", render_run_report(content))
+
+
+def _check_options(options: TrainOptions) -> None:
+    if options.split is not None and not options.evaluate:
+        raise ConfigError("--split tests under a scheme and --no-evaluate tests nothing; give one of them")
+    if options.split is not None and options.split not in SCHEMES:
+        raise ConfigError(unknown("split scheme", options.split, SCHEMES))
+    if options.jobs is not None and options.jobs < 1:
+        raise ConfigError(f"--jobs {options.jobs}: expected at least 1")
+
+
+def _check_settings(data: Dataset, settings: TrainConfig) -> None:
+    """Refuse unknown names and devices here, before any process is started."""
+    outline(model_spec(data, settings))
+    pick(BALANCERS, settings.balancing, what="balancing")
+    resolve_device(settings.device)

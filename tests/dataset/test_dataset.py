@@ -1,0 +1,174 @@
+"""Writing and reading a data set, and what a reader refuses."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ecgkit.dataset.read import open_dataset
+from ecgkit.dataset.schema import FORMAT_VERSION
+from ecgkit.dataset.write import Description, Part, write_dataset
+from ecgkit.errors import DatasetError
+from ecgkit.records import Tags
+
+N, T = 4, 30
+DESCRIPTION = Description(
+    fs=10.0,
+    window_s=3.0,
+    leads=("LA-RA",),
+    unit="mV",
+    study="made here",
+    protocol="dt4ecg",
+    pipeline={"scale": "recording"},
+    splits={"seed": 0},
+    versions={"ecgkit": "x"},
+    participants={"02": {"sex": "F", "age": "30"}, "01": {"sex": ""}},
+)
+
+
+def part(subject: str, condition: str, *, simulated: bool = False) -> Part:
+    rng = np.random.default_rng([int(subject), len(condition)])
+    columns = {
+        "start_sample": np.arange(N) * T,
+        "start_s": np.arange(N) * 3.0,
+        "heart_rate_bpm": np.array([60, 61, np.nan, 63.0]),
+        "quality": np.linspace(0, 1, N),
+        "scale_offset": np.full((N, 1), -1.5),
+        "scale_gain": np.full((N, 1), 3.0),
+    }
+    windows = rng.random((N, 1, T)).astype(np.float32)
+    return Part(Tags(subject, condition), windows, columns, f"{subject:0>64}", simulated)
+
+
+PARTS = [part("01", "rest"), part("02", "exercise"), part("02", "rest")]
+FOLDS = {"paper": {"0": np.tile([1, 2], 6).astype(np.uint8)}, "blocked": {}}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_dataset(tmp_path / "d.h5", PARTS, DESCRIPTION, FOLDS)
+    return tmp_path / "d.h5"
+
+
+def test_dataset_reads_back_what_was_written(path: Path) -> None:
+    found = open_dataset(path)
+    np.testing.assert_array_equal(found.windows, np.concatenate([part.windows for part in PARTS]))
+    assert isinstance(found.windows, np.memmap)
+    assert (found.subjects, found.conditions) == (("01", "02"), ("exercise", "rest"))
+    assert found.codes("subject").tolist() == [0] * 4 + [1] * 8
+    assert found.codes("condition").tolist() == [1] * 4 + [0] * 4 + [1] * 4
+    table = found.table
+    assert table["session"][5] == "sub-02_visit-1_cond-exercise_take-1"
+    assert table["subject"].tolist() == ["01"] * 4 + ["02"] * 8
+    np.testing.assert_array_equal(table["heart_rate_bpm"][:4], np.float32([60, 61, np.nan, 63]))
+    assert (found.fs, found.window_s, found.leads, found.unit) == (10.0, 3.0, ("LA-RA",), "mV")
+    assert found.pipeline == {"scale": "recording"}
+    assert not found.simulated
+    np.testing.assert_array_equal(found.split("paper")["0"], FOLDS["paper"]["0"])
+
+
+def test_dataset_is_plain_to_h5py_alone(path: Path) -> None:
+    with h5py.File(path) as file:
+        assert file["windows"].chunks is None
+        assert file["windows"].dtype == np.dtype("<f4")
+        names = file["subjects"].asstr()[:]
+        assert names[file["table/subject"][-1]] == "02"
+        assert file["participants/sex"].asstr()[:].tolist() == ["", "F"]
+        assert file["table/quality"].attrs["description"]
+
+
+def test_dataset_of_the_same_content_has_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    write_dataset(tmp_path / "again.h5", PARTS, DESCRIPTION, FOLDS)
+    assert (tmp_path / "again.h5").read_bytes() == path.read_bytes()
+
+
+def test_dataset_hash_follows_the_content(path: Path, tmp_path: Path) -> None:
+    PARTS[0].windows[0, 0, 0] += 1
+    try:
+        changed = write_dataset(tmp_path / "changed.h5", PARTS, DESCRIPTION, FOLDS)
+    finally:
+        PARTS[0].windows[0, 0, 0] -= 1
+    assert changed != open_dataset(path).sha256
+    assert len(changed) == 64
+
+
+def test_dataset_with_a_simulated_part_says_so(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "s.h5", [*PARTS, part("03", "rest", simulated=True)], DESCRIPTION, {})
+    assert open_dataset(tmp_path / "s.h5").simulated
+
+
+def test_dataset_split_that_is_not_there_lists_those_that_are(path: Path) -> None:
+    with pytest.raises(DatasetError, match="known are: paper"):
+        open_dataset(path).split("leave-visit-out")
+
+
+def test_open_dataset_missing_says_how_to_build_one(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="ecgkit build-dataset"):
+        open_dataset(tmp_path / "none.h5")
+
+
+def test_open_dataset_refuses_a_newer_version(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file.attrs["format_version"] = "7.0"
+    with pytest.raises(DatasetError, match=f"version '7.0', this ecgkit reads {FORMAT_VERSION}"):
+        open_dataset(path)
+
+
+def _external_windows(file: h5py.File) -> None:
+    del file["windows"]
+    file["windows"] = h5py.ExternalLink("elsewhere.h5", "/windows")
+
+
+def _huge_windows(file: h5py.File) -> None:
+    del file["windows"]
+    file.create_dataset("windows", shape=(1 << 40, 1, 300), dtype="<f4", chunks=(1, 1, 300))
+
+
+def _codes_outside(file: h5py.File) -> None:
+    file["table/subject"][0] = 99
+
+
+def _short_column(file: h5py.File) -> None:
+    del file["table/quality"]
+    file["table/quality"] = np.zeros(3, dtype="<f4")
+
+
+def _no_attribute(file: h5py.File) -> None:
+    del file.attrs["fs"]
+
+
+def _wrong_type(file: h5py.File) -> None:
+    del file["windows"]
+    file["windows"] = np.zeros((12, 1, T), dtype="<f8")
+
+
+def _broken_json(file: h5py.File) -> None:
+    file.attrs["pipeline"] = "{"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_external_windows, "/windows: expected a data set stored in this file"),
+        (_huge_windows, "/table/subject: shape"),
+        (_codes_outside, "/table/subject: codes outside"),
+        (_short_column, r"/table/quality: shape \(3,\), expected \(12,\)"),
+        (_no_attribute, "attribute 'fs' is None"),
+        (_wrong_type, "/windows: type float64"),
+        (_broken_json, "damaged"),
+    ],
+)
+def test_open_dataset_names_the_place_that_is_wrong(path: Path, spoil, message: str) -> None:
+    with h5py.File(path, "a") as file:
+        spoil(file)
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(path)
+
+
+def test_open_dataset_cut_anywhere_is_refused(path: Path) -> None:
+    whole = path.read_bytes()
+    for share in np.linspace(0, 0.99, 25):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DatasetError):
+            open_dataset(path)

@@ -1,0 +1,74 @@
+"""Docs say what is: every command is documented, the README's code runs, names are in the glossary."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from ecgkit.cli import COMMANDS, ecgkit
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    command = ecgkit.get_command(click.Context(ecgkit), name)
+    assert command is not None
+    assert command.help
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    section = page.partition(f"## ecgkit {name}\n")[2].partition("\n## ")[0]
+    assert section, f"docs/commands.md has no section on {name}"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts} has no help"
+            assert f"`{parameter.opts[0]}" in section, f"{name}: {parameter.opts[0]} is not documented"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name)
+def test_python_code_on_the_page_runs(page: Path, study: Path, tmp_path: Path, simulated_files) -> None:
+    recording = simulated_files[0].path
+    (tmp_path / "session.acq").write_bytes(recording.read_bytes())
+    code = "\n".join(python_blocks(page))
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_readme_names_the_two_commands_and_the_three() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in (
+        "python3 do.py demo",
+        "python3 do.py test",
+        "ecgkit ingest session.acq --subject 07 --condition exercise",
+        "ecgkit build-dataset",
+        "ecgkit train",
+    ):
+        assert command in readme
+
+
+def test_examples_run(study: Path) -> None:
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        run = subprocess.run(
+            [sys.executable, "-W", "error", str(example), str(study / "dataset.h5")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"{example.name}: {run.stderr}"
+        assert run.stdout.strip(), f"{example.name} said nothing"

@@ -1,0 +1,167 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgkit.errors import ChannelError, ProtocolError, SignalError, StudyError
+from ecgkit.records import Tags
+from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
+from ecgkit.stages import ingest
+from ecgkit.stages.simulate import SimulatedFile
+from ecgkit.study.folder import open_study
+from ecgkit.study.session_file import read_session
+
+FS = 500.0
+REST = Tags("07", "rest")
+
+
+def beats(duration_s: float, *, r_mv: float = 1.0, rate_bpm: float = 60.0) -> np.ndarray:
+    """Narrow beats with a little noise, mV."""
+    t = np.arange(round(duration_s * FS)) / FS
+    phase_s = (t % (60 / rate_bpm)) - 30 / rate_bpm
+    noise = np.random.default_rng(0).normal(size=len(t)) * 0.002
+    return r_mv * (np.exp(-(phase_s**2) / (2 * 0.012**2)) + noise)
+
+
+def acq(
+    folder: Path, samples: np.ndarray, *, unit: str = "mV", name: str = "ECG", file: str = "a.acq"
+) -> Path:
+    path = folder / file
+    channels = [
+        AcqChannel(samples=samples, name=name, unit=unit),
+        AcqChannel(samples=np.zeros(len(samples)), name="Resp", unit="Volts"),
+    ]
+    write_acq(path, channels, fs=FS, markers=[AcqMarker(0, "Segment 1", style="apnd")])
+    return path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_ingest_takes_what_it_says(tmp_path: Path) -> None:
+    summary = ingest.run(acq(tmp_path, beats(70.0, rate_bpm=72)), REST, study_folder=tmp_path / "study")
+    assert summary.outcome == "ingested"
+    assert (summary.channel, summary.fs, summary.duration_s) == ("ECG", FS, 70.0)
+    assert summary.heart_rate_bpm == pytest.approx(72, abs=0.2)
+    assert summary.warnings == ()
+    session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
+    assert (session.tags, session.ecg) == (REST, (0,))
+    assert open_study(tmp_path / "study").settings.protocol == "dt4ecg"
+
+
+def test_ingest_again_changes_nothing(tmp_path: Path) -> None:
+    file, study = acq(tmp_path, beats(70.0)), tmp_path / "study"
+    ingest.run(file, REST, study_folder=study)
+    before = content(study)
+    assert ingest.run(file, REST, study_folder=study).outcome == "already there"
+    assert content(study) == before
+
+
+def test_ingest_completes_what_was_interrupted_before_the_participant(tmp_path: Path) -> None:
+    file, study = acq(tmp_path, beats(70.0)), tmp_path / "study"
+    ingest.run(file, REST, study_folder=study)
+    before = content(study)
+    (study / "participants.tsv").unlink()
+    ingest.run(file, REST, study_folder=study)
+    assert content(study) == before
+
+
+def test_ingest_other_bytes_under_the_same_tags_need_replace_or_a_take(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
+    other = acq(tmp_path, beats(80.0), file="b.acq")
+    before = content(study)
+    with pytest.raises(StudyError, match=r"is there already, from another file .*--take 2.*--replace"):
+        ingest.run(other, REST, study_folder=study)
+    assert content(study) == before
+    ingest.run(other, Tags("07", "rest", take=2), study_folder=study)
+    assert len(open_study(study).session_paths()) == 2
+
+
+def test_ingest_replace_takes_the_new_file(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
+    other = acq(tmp_path, beats(80.0), file="b.acq")
+    assert ingest.run(other, REST, study_folder=study, replace=True).outcome == "replaced"
+    (path,) = open_study(study).session_paths()
+    assert read_session(path).recording.duration_s == 80.0
+
+
+def test_ingest_the_same_file_under_other_tags_is_refused_then_moved(tmp_path: Path) -> None:
+    file, study = acq(tmp_path, beats(70.0)), tmp_path / "study"
+    ingest.run(file, REST, study_folder=study)
+    with pytest.raises(StudyError, match=f"this very file is in the study as {REST.key}"):
+        ingest.run(file, Tags("08", "rest"), study_folder=study)
+    ingest.run(file, Tags("08", "rest"), study_folder=study, replace=True)
+    assert [path.stem for path in open_study(study).session_paths()] == ["sub-08_visit-1_cond-rest_take-1"]
+
+
+def test_ingest_refuses_before_it_writes(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    good = acq(tmp_path, beats(70.0))
+    with pytest.raises(ProtocolError, match="known are: deep_breathing, exercise, rest"):
+        ingest.run(good, Tags("07", "running"), study_folder=study)
+    with pytest.raises(ProtocolError, match="unknown protocol"):
+        ingest.run(good, REST, study_folder=study, protocol="nope")
+    with pytest.raises(ChannelError, match="Resp"):
+        ingest.run(acq(tmp_path, beats(70.0), name="CH3", file="c.acq"), REST, study_folder=study)
+    for samples, message in ((np.zeros(5000), "flat"), (np.full(5000, np.nan), "not one sample is a number")):
+        with pytest.raises(SignalError, match=message):
+            ingest.run(acq(tmp_path, samples, file="d.acq"), REST, study_folder=study)
+    assert not study.exists()
+
+
+def test_ingest_takes_the_channel_that_is_named(tmp_path: Path) -> None:
+    file = acq(tmp_path, beats(70.0), name="CH3")
+    for key in ("CH3", "0"):
+        summary = ingest.run(file, REST, study_folder=tmp_path / "study", channel=key)
+        assert summary.channel == "CH3"
+    with pytest.raises(ChannelError, match="known are: CH3, Resp"):
+        ingest.run(file, Tags("08", "rest"), study_folder=tmp_path / "study", channel="ECG")
+
+
+def test_ingest_refuses_another_protocol_than_the_studys(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
+    with pytest.raises(StudyError, match="follows protocol 'dt4ecg'"):
+        ingest.run(acq(tmp_path, beats(80.0)), REST, study_folder=study, protocol="mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("samples", "unit", "message"),
+    [
+        (beats(20.0), "mV", "20 s long; the protocol wants at least 60 s of Rest"),
+        (beats(70.0), "furlong", "unit 'furlong' is no voltage"),
+        (beats(70.0, r_mv=1000.0), "mV", "R waves of 1e.03 mV.*gain of 500 had not been undone"),
+        (beats(70.0, r_mv=0.02), "mV", "R waves of 0.02 mV, expected 0.1 to 5"),
+        (np.concatenate([beats(40.0), np.zeros(2500), beats(40.0)]), "mV", "a flat stretch of 5.0 s"),
+        (np.concatenate([beats(40.0), [np.nan], beats(40.0)]), "mV", "1 samples are not numbers"),
+    ],
+)
+def test_ingest_warns_of_what_a_lab_should_know(
+    tmp_path: Path, samples: np.ndarray, unit: str, message: str
+) -> None:
+    summary = ingest.run(acq(tmp_path, samples, unit=unit), REST, study_folder=tmp_path / "study")
+    assert len(summary.warnings) == 1
+    assert re.search(message, summary.warnings[0])
+
+
+def test_ingest_heart_rate_agrees_with_neurokit_on_real_data(tmp_path: Path, real_data: Path) -> None:
+    import neurokit2
+
+    file = real_data / "acq" / "physio" / "physio-5.0.1.acq"
+    summary = ingest.run(file, REST, study_folder=tmp_path / "study")
+    assert summary.channel == "EKG - ERS100C"
+    session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
+    signal = session.recording.channels[session.ecg[0]].read()
+    _, found = neurokit2.ecg_process(signal, sampling_rate=1000)
+    reference = 60 / np.diff(found["ECG_R_Peaks"] / 1000).mean()
+    assert summary.heart_rate_bpm == pytest.approx(reference, abs=2)
+
+
+def test_ingest_of_the_fixture_study_is_complete(
+    built_study: Path, simulated_files: tuple[SimulatedFile, ...]
+) -> None:
+    assert len(open_study(built_study).session_paths()) == len(simulated_files) == 24

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from ecgkit.config import Config, load_config
+from ecgkit.errors import ConfigError
+from ecgkit.settings import MAX_YAML_BYTES, read_yaml
+
+
+def test_config_defaults_are_the_papers() -> None:
+    config = Config()
+    assert (config.pipeline.fs, config.pipeline.window_s, config.pipeline.scale) == (100.0, 3.0, "recording")
+    assert (config.pipeline.high_pass_hz, config.pipeline.mains_hz) == (0.5, 60.0)
+    assert (config.train.epochs, config.train.batch_size, config.train.learning_rate) == (50, 16, 0.001)
+    assert config.splits.test_share == 0.3
+
+
+def test_load_config_last_layer_wins(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("pipeline: {mains_hz: 50, window_s: 10}\n")
+    under = {"pipeline": {"mains_hz": 60.0, "fs": 200.0, "window_s": 3.0}}
+    flags = {"pipeline": {"window_s": 30.0, "scale": None}}
+    pipeline = load_config(file, under, flags).pipeline
+    assert (pipeline.fs, pipeline.mains_hz, pipeline.window_s, pipeline.scale) == (200, 50, 30, "recording")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pipeline: {windw_s: 3}", r"pipeline\.windw_s: extra inputs are not permitted"),
+        ("pipeline: {window_s: -1}", r"pipeline\.window_s: .*greater than 0 \(got -1\)"),
+        ("pipeline: 3", "expected names and values, got 3"),
+        ("- a\n- b", "expected a mapping"),
+        ("a: [1", "not valid YAML"),
+        ("a: &x [1]\nb: *x", "aliases"),
+        ("a: !!python/object/apply:os.system [ls]", "not valid YAML"),
+    ],
+)
+def test_load_config_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(file)
+
+
+def test_read_yaml_refuses_large_and_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "big.yaml").write_text("a: " + "x" * MAX_YAML_BYTES)
+    with pytest.raises(ConfigError, match="expected at most"):
+        read_yaml(tmp_path / "big.yaml")
+    with pytest.raises(ConfigError, match="can't be read"):
+        read_yaml(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="can't be read"):
+        read_yaml(tmp_path / "bytes.yaml")

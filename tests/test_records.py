@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgkit.errors import ChannelError, StudyError
+from ecgkit.records import Channel, Marker, Recording, Tags
+
+
+def channel(index: int = 0, name: str = "ECG", *, divider: int = 1, n_samples: int = 10) -> Channel:
+    """A channel whose samples count from 0, stored as int16 with scale 0.5 and offset 1."""
+    samples = np.arange(n_samples, dtype=np.int16)
+    return Channel(
+        index=index,
+        number=index + 1,
+        name=name,
+        unit="mV",
+        fs=100 / divider,
+        divider=divider,
+        n_samples=n_samples,
+        dtype=samples.dtype,
+        scale=0.5,
+        offset=1.0,
+        sample_reader=lambda start, stop: samples[start:stop].copy(),
+    )
+
+
+def recording(*channels: Channel, markers: tuple[Marker, ...] = ()) -> Recording:
+    return Recording(Path("a.acq"), "acq", "made here", fs=100.0, channels=channels, markers=markers)
+
+
+def test_channel_read_applies_scale_and_offset() -> None:
+    np.testing.assert_array_equal(channel().read(2, 4), [2.0, 2.5])
+    assert channel().read_raw(2, 4).dtype == np.int16
+    assert channel().duration_s == 0.1
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (3, 2), (0, 11)])
+def test_channel_read_refuses_ranges_outside(start: int, stop: int) -> None:
+    with pytest.raises(ChannelError, match=r"it has \[0, 10\)"):
+        channel().read(start, stop)
+
+
+def test_recording_channel_by_name_and_position() -> None:
+    both = recording(channel(0, "ECG"), channel(1, "Resp"))
+    assert both.channel("Resp").index == 1
+    assert both.channel(0).name == "ECG"
+    with pytest.raises(ChannelError, match="known are: ECG, Resp"):
+        both.channel("EKG")
+    with pytest.raises(ChannelError, match="no channel 2"):
+        both.channel(2)
+
+
+def test_recording_channel_of_a_doubled_name_asks_for_the_position() -> None:
+    with pytest.raises(ChannelError, match="2 channels are named 'ECG'; give the position: 0, 1"):
+        recording(channel(0), channel(1)).channel("ECG")
+
+
+def test_segments_without_append_markers_is_the_whole_channel() -> None:
+    one = channel(n_samples=10)
+    assert recording(one, markers=(Marker(3, 0.03, "hello", "flag"),)).segments(one) == ((0, 10),)
+
+
+@given(st.sets(st.integers(0, 60), max_size=5), st.sampled_from([1, 2, 4]))
+def test_segments_cover_the_channel_and_never_cross_a_marker(starts: set[int], divider: int) -> None:
+    one = channel(divider=divider, n_samples=40 // divider)
+    markers = tuple(Marker(sample, sample / 100, "", "apnd") for sample in starts)
+    segments = recording(one, markers=markers).segments(one)
+    covered = [sample for start, stop in segments for sample in range(start, stop)]
+    assert covered == list(range(one.n_samples))
+    for start, stop in segments:
+        assert not any(start * divider < sample <= (stop - 1) * divider for sample in starts)
+
+
+def test_tags_key_is_the_sessions_name() -> None:
+    assert Tags("07", "deep_breathing", 2, 1).key == "sub-07_visit-2_cond-deep_breathing_take-1"
+
+
+@pytest.mark.parametrize("subject", ["", "a/b", "../x", "S 7", "ä", "x" * 33, "a_b", "7\n"])
+def test_tags_refuse_subject_ids_that_are_no_plain_names(subject: str) -> None:
+    with pytest.raises(StudyError, match="letters and digits"):
+        Tags(subject, "rest")
+
+
+def test_tags_refuse_wrong_conditions_and_numbers() -> None:
+    with pytest.raises(StudyError, match="condition"):
+        Tags("07", "Rest/1")
+    with pytest.raises(StudyError, match="visit 0"):
+        Tags("07", "rest", visit=0)
+
+
+def test_segments_of_old_files_are_told_by_the_text() -> None:
+    one = channel(n_samples=10)
+    markers = (
+        Marker(0, 0.0, "Segment 1"),
+        Marker(4, 0.04, "Segment 2", "defl"),
+        Marker(6, 0.06, "Segment 2b"),
+    )
+    assert recording(one, markers=markers).segments(one) == ((0, 4), (4, 10))

@@ -1,0 +1,239 @@
+"""The training loop: reproducible, able to learn, honest about labels, clear about bad input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ecgkit.errors import ConfigError, TrainingError
+from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model
+from ecgkit.training.balancing import BALANCERS
+from ecgkit.training.device import use_threads
+from ecgkit.training.loop import EpochRecord, FitSettings, accuracy, batches, fit, known_cross_entropy, logits
+
+DEFAULT = ModelSpec("resnet", "sca", n_leads=1, n_samples=300, n_subjects=15, n_conditions=3)
+SMALL = ModelSpec(
+    "resnet", "sca", 1, 48, n_subjects=4, n_conditions=3, stem_channels=8, widths=(8, 16), strides=(1, 2)
+)
+SETTINGS = FitSettings(
+    epochs=2, batch_size=16, learning_rate=0.001, balancing="gradnorm", seed=0, threads=1, device="cpu"
+)
+Data = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+
+
+def waves(n: int, seed: int) -> Data:
+    """Make windows whose frequency tells the subject and whose height tells the condition."""
+    random = np.random.default_rng(seed)
+    subject, condition = random.integers(0, 4, n), random.integers(0, 3, n)
+    phase = random.uniform(0, 2 * np.pi, n)
+    time = np.arange(48) / 48
+    wave = np.sin(2 * np.pi * (2 + 3 * subject[:, None]) * time + phase[:, None]) * (1 + condition[:, None])
+    wave += random.normal(0, 0.2, wave.shape)
+    return wave[:, None, :].astype(np.float32), subject, condition
+
+
+def weights_of(model: DualTaskNet) -> list[bytes]:
+    return [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
+
+
+@pytest.mark.parametrize("balancing", BALANCERS)
+def test_fit_gives_the_same_bits_for_the_same_seed_whatever_ran_before(balancing: str) -> None:
+    data, how = waves(40, 0), replace(SETTINGS, balancing=balancing)
+    first = weights_of(fit(SMALL, *data, settings=how))
+    torch.rand(17)
+    fit(replace(SMALL, backbone="cnn"), *waves(20, 1), settings=how)
+    with use_threads(2):
+        assert weights_of(fit(SMALL, *data, settings=how)) == first
+
+
+def test_fit_of_the_default_network_gives_the_same_bits() -> None:
+    random = np.random.default_rng(0)
+    data = random.random((70, 1, 300)), random.integers(0, 15, 70), random.integers(0, 3, 70)
+    first, second = (weights_of(fit(DEFAULT, *data, settings=SETTINGS)) for _ in range(2))
+    assert first == second
+
+
+def test_fit_gives_other_weights_for_another_seed() -> None:
+    data = waves(40, 0)
+    first, other = (weights_of(fit(SMALL, *data, settings=replace(SETTINGS, seed=seed))) for seed in (0, 1))
+    assert first != other
+
+
+def test_fit_leaves_its_input_and_the_global_state_alone() -> None:
+    windows, subject, condition = waves(20, 0)
+    windows.setflags(write=False)
+    before = windows.tobytes(), torch.get_rng_state(), torch.get_num_threads()
+    model = fit(SMALL, windows, subject, condition, settings=SETTINGS)
+    assert windows.tobytes() == before[0]
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert torch.get_num_threads() == before[2]
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not model.training
+
+
+def test_default_network_learns_32_windows_by_heart() -> None:
+    random = np.random.default_rng(0)
+    windows = random.random((32, 1, 300), dtype=np.float32)
+    labels = np.arange(32) % 15, random.permutation(np.arange(32) % 3)
+    model = fit(DEFAULT, windows, *labels, settings=replace(SETTINGS, epochs=60))
+    subject, condition = logits(model, windows)
+    assert (subject.argmax(1) == labels[0]).all()
+    assert (condition.argmax(1) == labels[1]).all()
+
+
+def test_fit_learns_what_can_be_learned_and_nothing_from_shuffled_labels() -> None:
+    windows, *labels = waves(600, 0)
+    watched = waves(300, 1)
+    how = replace(SETTINGS, epochs=12, learning_rate=0.003)
+    shuffle = np.random.default_rng(2).permutation(600)
+    found: dict[str, EpochRecord] = {}
+    for name, given_labels in {"true": labels, "shuffled": [label[shuffle] for label in labels]}.items():
+        records: list[EpochRecord] = []
+        fit(SMALL, windows, *given_labels, settings=how, on_epoch=records.append, monitor=watched)
+        found[name] = records[-1]
+    assert found["true"].monitor_subject_accuracy > 0.95
+    assert found["true"].monitor_condition_accuracy > 0.9
+    assert found["shuffled"].monitor_subject_accuracy == pytest.approx(1 / 4, abs=0.12)
+    assert found["shuffled"].monitor_condition_accuracy == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_fit_reports_every_epoch_and_the_monitor_changes_nothing() -> None:
+    data, watched = waves(40, 0), waves(30, 1)
+    records: list[EpochRecord] = []
+    model = fit(SMALL, *data, settings=SETTINGS, on_epoch=records.append, monitor=watched)
+    assert [record.epoch for record in records] == [1, 2]
+    assert all(record.seconds > 0 for record in records)
+    assert all(record.subject_weight + record.condition_weight == pytest.approx(2) for record in records)
+    subject, condition = logits(model, watched[0])
+    assert records[-1].monitor_subject_accuracy == (subject.argmax(1) == watched[1]).mean()
+    assert records[-1].monitor_condition_accuracy == (condition.argmax(1) == watched[2]).mean()
+    assert weights_of(model) == weights_of(fit(SMALL, *data, settings=SETTINGS))
+
+
+def test_fit_reports_nan_where_there_is_nothing_to_see() -> None:
+    records: list[EpochRecord] = []
+    how = replace(SETTINGS, balancing="equal", epochs=1)
+    fit(SMALL, *waves(20, 0), settings=how, on_epoch=records.append)
+    assert math.isnan(records[0].monitor_subject_accuracy)
+    assert math.isnan(records[0].subject_gradient_norm)
+    assert records[0].subject_loss > 0
+
+
+@pytest.mark.parametrize("balancing", BALANCERS)
+def test_fit_learns_one_task_where_the_other_is_not_known(balancing: str) -> None:
+    windows, _, condition = waves(200, 0)
+    unknown = np.full(200, -1)
+    records: list[EpochRecord] = []
+    how = replace(SETTINGS, epochs=4, learning_rate=0.003, balancing=balancing)
+    fit(SMALL, windows, unknown, condition, settings=how, on_epoch=records.append)
+    assert math.isnan(records[-1].subject_loss)
+    assert math.isnan(records[-1].subject_accuracy)
+    if balancing != "dt4ecg-literal":
+        assert records[-1].condition_loss < 0.8 * records[0].condition_loss
+
+
+def test_a_window_without_a_label_does_not_count_for_that_task() -> None:
+    torch.manual_seed(0)
+    outputs, labels = torch.randn(6, 4, requires_grad=True), torch.tensor([0, -1, 3, -1, 2, 2])
+    known = labels >= 0
+    loss = known_cross_entropy(outputs, labels)
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(outputs[known], labels[known]))
+    loss.backward()
+    assert torch.count_nonzero(outputs.grad[~known]) == 0
+    assert accuracy(outputs, labels) == (outputs.argmax(1) == labels)[known].float().mean()
+
+
+def test_cross_entropy_of_a_batch_without_labels_is_0() -> None:
+    outputs = torch.randn(3, 4, requires_grad=True)
+    loss = known_cross_entropy(outputs, torch.full((3,), -1))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.count_nonzero(outputs.grad) == 0
+
+
+@given(n=st.integers(2, 3000), batch_size=st.integers(2, 64))
+def test_batches_cover_everything_and_none_has_one_window(n: int, batch_size: int) -> None:
+    cut = list(batches(n, batch_size))
+    assert [index for start, stop in cut for index in range(start, stop)] == list(range(n))
+    sizes = [stop - start for start, stop in cut]
+    assert min(sizes) >= 2
+    assert max(sizes) <= batch_size + 1
+    assert set(sizes[:-1]) <= {batch_size}
+
+
+def test_fit_trains_on_a_number_of_windows_that_leaves_one_over() -> None:
+    fit(SMALL, *waves(17, 0), settings=SETTINGS)
+
+
+def test_fit_stops_where_the_loss_is_no_number() -> None:
+    how = replace(SETTINGS, learning_rate=1e30, epochs=5)
+    with pytest.raises(TrainingError, match=r"no longer a finite number in epoch \d .*lower learning rate"):
+        fit(SMALL, *waves(40, 0), settings=how)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_fit_refuses_windows_that_hold_no_numbers(value: float) -> None:
+    windows, *labels = waves(20, 0)
+    windows[7, 0, 3] = value
+    with pytest.raises(TrainingError, match="1 of 20 windows hold NaN or infinity, the first is window 7"):
+        fit(SMALL, windows, *labels, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"windows": np.zeros((20, 48))}, r"expected \(N, 1, 48\)"),
+        ({"windows": np.zeros((20, 1, 49))}, r"expected \(N, 1, 48\)"),
+        ({"subject": np.zeros(19, int)}, r"subject labels of shape \(19,\)"),
+        ({"subject": np.zeros(20)}, "float64: expected"),
+        ({"subject": np.full(20, 4)}, "subject label 4: expected 0 to 3"),
+        ({"condition": np.full(20, -2)}, "condition label -2"),
+    ],
+)
+def test_fit_refuses_data_that_do_not_fit_the_network(change: dict[str, np.ndarray], says: str) -> None:
+    windows, subject, condition = waves(20, 0)
+    data = {"windows": windows, "subject": subject, "condition": condition} | change
+    with pytest.raises(TrainingError, match=says):
+        fit(SMALL, *data.values(), settings=SETTINGS)
+
+
+def test_fit_refuses_fewer_than_two_windows() -> None:
+    with pytest.raises(TrainingError, match="1 windows in batches of 16"):
+        fit(SMALL, *waves(1, 0), settings=SETTINGS)
+
+
+def test_fit_lists_the_balancers_it_knows() -> None:
+    with pytest.raises(ConfigError, match=r"unknown balancing 'grad-norm'; known are: .*gradnorm"):
+        fit(SMALL, *waves(20, 0), settings=replace(SETTINGS, balancing="grad-norm"))
+
+
+def test_logits_do_not_depend_on_the_batch_and_change_nothing() -> None:
+    torch.manual_seed(0)
+    model = build_model(SMALL).train()
+    windows, *_ = waves(21, 0)
+    before = weights_of(model)
+    whole, parts = logits(model, windows), logits(model, windows, batch_size=4)
+    assert [out.shape for out in whole] == [(21, 4), (21, 3)]
+    assert all(out.dtype == np.float32 for out in whole)
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert weights_of(model) == before
+    assert model.training
+
+
+def test_logits_of_no_windows_are_empty() -> None:
+    subject, condition = logits(build_model(SMALL), np.empty((0, 1, 48), np.float32))
+    assert subject.shape == (0, 4)
+    assert condition.shape == (0, 3)
+
+
+def test_logits_refuse_windows_of_another_length() -> None:
+    with pytest.raises(TrainingError, match=r"windows of shape \(2, 1, 50\): expected \(N, 1, 48\)"):
+        logits(build_model(SMALL), np.zeros((2, 1, 50)))
