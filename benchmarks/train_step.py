@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ def make_step(balancing: str) -> Callable[[], None]:
     return step
 
 
-def alternate(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
+def alternate(steps: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Return the median CPU seconds of each step, run in turn."""
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(REPEATS):
@@ -78,10 +78,10 @@ def epoch_cpu_s(balancing: str, n_epochs: int = 3) -> float:
     settings = FitSettings(n_epochs, BATCH, 0.001, balancing, seed=0, threads=1, device="cpu")
     times = [time.process_time()]
     fit(SPEC, windows, *labels, settings=settings, on_epoch=lambda _: times.append(time.process_time()))
-    return min(np.diff(times))
+    return float(min(np.diff(times)))
 
 
-def floor_of_an_epoch(step: Callable[[], None]) -> float:
+def floor_of_an_epoch(step: Callable[[], object]) -> float:
     """Return an epoch's seconds if it multiplied as fast as a large matrix product does."""
     with FlopCounterMode(display=False) as counter:
         step()
@@ -89,7 +89,7 @@ def floor_of_an_epoch(step: Callable[[], None]) -> float:
     a, b = torch.rand(side, side), torch.rand(side, side)
     seconds = alternate({"product": lambda: torch.mm(a, b)})["product"]
     per_step = counter.get_total_flops() * seconds / (2 * side**3)
-    return per_step * N_WINDOWS / BATCH
+    return float(per_step * N_WINDOWS / BATCH)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class PipelineConfig(Settings):
 class SplitConfig(Settings):
     """How windows are dealt to training and test; the seed is part of the data set."""
 
-    seed: Annotated[int, Field(ge=0, description="seed of every random split")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of every random split")] = 0
     n_folds: Annotated[int, Field(ge=2, le=100, description="folds of leave-subjects-out and blocked")] = 5
     test_share: Annotated[float, Field(gt=0, lt=1, description="test share of the paper's split")] = 0.3
     gap_s: Annotated[float, Field(ge=0, description="left out between blocks, seconds")] = 3.0
@@ -58,7 +58,7 @@ class TrainConfig(Settings):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=10, description="Adam's")] = 0.001
-    seed: Annotated[int, Field(ge=0, description="seed of weights and batches")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of weights and batches")] = 0
     threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of one training")] = 1
     device: Annotated[str, Field(description="cpu, cuda, cuda:1 …; auto: cuda where there is one")] = "auto"
 

@@ -75,5 +75,5 @@ def _line(answer: Answer) -> str:
 
 
 def _printable(label: str) -> str:
-    """Show a label as it is, unless it would move the cursor or colour the terminal: a run may come from anywhere."""
+    """Show a label, escaped where it would move the cursor: a run may come from anywhere."""
     return label if label.isprintable() else ascii(label)

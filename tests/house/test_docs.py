@@ -1,6 +1,7 @@
 """Docs say what is: every command is documented, the README's code runs, names are in the glossary."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,23 +10,28 @@ import click
 import pytest
 
 from ecgkit.cli import COMMANDS, ecgkit
+from ecgkit.stages.simulate import SimulatedFile
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def test_commands_page_is_what_the_commands_say() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "make_commands.py"))
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == script["page"](), (
+        "run: python docs/make_commands.py"
+    )
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_is_documented(name: str) -> None:
+def test_every_command_and_option_is_explained(name: str) -> None:
     command = ecgkit.get_command(click.Context(ecgkit), name)
     assert command is not None
     assert command.help
-    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    section = page.partition(f"## ecgkit {name}\n")[2].partition("\n## ")[0]
-    assert section, f"docs/commands.md has no section on {name}"
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, f"{name} {parameter.opts} has no help"
-            assert f"`{parameter.opts[0]}" in section, f"{name}: {parameter.opts[0]} is not documented"
+        assert not isinstance(parameter, click.Option) or parameter.help, (
+            f"{name} {parameter.opts} has no help"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -40,7 +46,9 @@ def python_blocks(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name)
-def test_python_code_on_the_page_runs(page: Path, study: Path, tmp_path: Path, simulated_files) -> None:
+def test_python_code_on_the_page_runs(
+    page: Path, study: Path, tmp_path: Path, simulated_files: tuple[SimulatedFile, ...]
+) -> None:
     recording = simulated_files[0].path
     (tmp_path / "session.acq").write_bytes(recording.read_bytes())
     code = "\n".join(python_blocks(page))

@@ -1,0 +1,35 @@
+"""Read a data set with h5py alone, as a stranger would, and classify the state from four numbers a window.
+
+    python examples/read_with_h5py.py study/dataset.h5
+
+No ecgkit is needed: docs/format.md is all there is to know.
+What it prints is a baseline to beat, not a result.
+"""
+
+import sys
+
+import h5py
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+with h5py.File(sys.argv[1]) as file:
+    windows = file["windows"][:, 0]  # (N, T): the first lead
+    rate = np.nan_to_num(file["table/heart_rate_bpm"][:], nan=75.0)
+    state = file["table/condition"][:]
+    names = file["conditions"].asstr()[:]
+    folds = [fold[:] for fold in file["splits/leave-subjects-out"].values()]
+    simulated = bool(file.attrs["simulated"])
+
+features = np.column_stack([rate, windows.mean(axis=1), windows.std(axis=1), np.ptp(windows, axis=1)])
+hits = np.zeros(len(state), dtype=bool)
+for fold in folds:  # 1 training, 2 test; whole subjects are held out
+    train, test = fold == 1, fold == 2
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    hits[test] = model.fit(features[train], state[train]).predict(features[test]) == state[test]
+
+print(f"{'SIMULATED data. ' if simulated else ''}State of {len(state)} windows, on subjects never seen:")
+for code, name in enumerate(names):
+    print(f"  {name:16s} {hits[state == code].mean():.2f}")
+print(f"  all {hits.mean():17.2f}   (chance {np.bincount(state).max() / len(state):.2f})")
