@@ -15,11 +15,12 @@ HEAD = """\
 
 Written by `python docs/make_commands.py` from what `ecgkit COMMAND --help` says.
 
-A study is found by `--study`, else by the nearest `study.yaml` upwards, else it is `./study`. `dataset.h5` and
-`runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol, `study.yaml`, the
-file named by `--config`, the option.
+A study is found by `--study`, else by the nearest `study.yaml` upwards, else it is `./study`. `dataset.h5`
+and `runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol,
+`study.yaml`, the file named by `--config`, the option.
 
-Exit codes: 0 done, 1 a check failed or the reader of the output went away, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 done, 1 a check failed or the reader of the output went away, 2 bad input or usage,
+130 interrupted.
 """
 
 
