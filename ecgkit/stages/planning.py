@@ -21,11 +21,21 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool) -> tuple[FitT
     By default the folds of every honest scheme that the data set has, then one fit on all windows for
     the weights. Under one scheme: its folds; the weights are the fold's if there is only one, so that
     they are the tested ones, else again those of a fit on all windows.
+
+    Raises
+    ------
+    DatasetError
+        The data set holds no split, or not this one.
     """
     everything = FitTask(EVERYTHING, "0", keep_weights=True)
     if not evaluate:
         return (everything,)
     chosen = [split] if split else [name for name in HONEST if name in data.schemes]
+    if not chosen:
+        raise DatasetError(
+            f"{data.path}: the data set holds no split to test by; build it again with ecgkit build-dataset, "
+            "or train with --no-evaluate"
+        )
     folds = [
         FitTask(name, fold, scored=find_scheme(name).scores) for name in chosen for fold in data.split(name)
     ]

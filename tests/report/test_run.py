@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from ecgkit.metrics.classification import score
 from ecgkit.report import svg
-from ecgkit.report.run import Example, FitCurves, RunReport, SchemeScores, TaskScores, render_run_report
+from ecgkit.report.run import (
+    Example,
+    FitCurves,
+    RunReport,
+    SchemeScores,
+    TaskScores,
+    render_run_report,
+    training_charts,
+)
 
 CONDITIONS = ("breathing", "exercise", "rest")
 
 
 def task_scores(task: str = "condition") -> TaskScores:
-    confusion = np.array([[50, 5, 5], [0, 60, 0], [10, 0, 50]])
+    true = np.repeat([0, 1, 2], 60)
+    answered = np.concatenate([[0] * 50, [1] * 5, [2] * 5, [1] * 60, [0] * 10, [2] * 50])
+    folds = [("0", 0.85), ("1", 0.93)]
     return TaskScores(
         task=task,
-        accuracy=svg.Share("accuracy", 160 / 180, 0.834, 0.927, 180),
+        overall=score(true, answered, 3),
         chance=1 / 3,
-        precision=0.891,
-        recall=0.889,
-        f1=0.887,
-        fold_mean=0.888,
-        fold_sd=0.041,
-        n_folds=5,
         classes=CONDITIONS,
-        confusion=confusion,
+        folds=tuple(svg.Share(name, value, 0.8, 0.95, 90) for name, value in folds),
         groups={"by subject": (svg.Share("01", 0.9, 0.8, 0.95, 60),)},
     )
 
 
-def curves(label: str, *, final: bool) -> FitCurves:
+def curves(*, final: bool) -> FitCurves:
     epoch = np.arange(1, 4.0)
     table = {"subject": epoch / 4, "condition": epoch / 5}
-    return FitCurves(label, final, epoch, table, table, table, table)
+    unseen = {task: np.full(3, math.nan) for task in table}
+    return FitCurves(final, epoch, table, unseen if final else table, table, table, table)
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def content() -> RunReport:
         schemes=(
             SchemeScores("leave-subjects-out", "Shows the state of strangers.", False, (task_scores(),)),
         ),
-        fits=(curves("leave-subjects-out 0", final=False), curves("final", final=True)),
+        fits=(curves(final=False), curves(final=True)),
         examples=(example,),
         settings={"Training": (("epochs", "3"),)},
         commands=("ecgkit predict 001 FILE",),
@@ -85,8 +92,23 @@ def visible(page: str) -> str:
 
 def test_render_run_report_shows_scores_interval_and_chance(content: RunReport) -> None:
     text = visible(render_run_report(content))
-    for expected in ("88.9 %", "[83.4, 92.7]", "chance 33%", "88.8 ± 4.1", "Shows the state of strangers."):
+    for expected in ("88.9 %", "[83.5, 92.7]", "chance 33%", "89.0 ± 5.7", "Shows the state of strangers."):
         assert expected in text
+
+
+def test_task_scores_spread_of_one_fold_is_nought() -> None:
+    scores = dataclasses.replace(task_scores(), folds=task_scores().folds[:1])
+    assert (scores.fold_mean, scores.fold_sd) == (0.85, 0.0)
+
+
+def test_training_charts_leave_out_what_was_never_seen() -> None:
+    assert len(training_charts([curves(final=False), curves(final=True)])) == 5
+    assert len(training_charts([curves(final=True)])) == 4
+
+
+def test_training_charts_name_each_task_once() -> None:
+    for chart in training_charts([curves(final=False), curves(final=True)]):
+        assert chart.count(">Identity<") == chart.count(">State<") == 1
 
 
 def test_render_run_report_says_when_data_are_simulated(content: RunReport) -> None:

@@ -1,0 +1,87 @@
+"""Run folders are numbered, whole, and found by path, number or "latest"."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ecgkit.errors import RunError, TrainingError
+from ecgkit.stages.run_folder import find_run, new_run, numbered_runs
+
+
+def make(runs: Path, out: Path | None = None) -> Path:
+    with new_run(runs, out) as new:
+        (new.part / "run.json").write_text("{}")
+        return new.reserve()
+
+
+def test_new_run_counts_on(tmp_path: Path) -> None:
+    assert [make(tmp_path / "runs").name for _ in range(3)] == ["001", "002", "003"]
+    assert [run.name for run in numbered_runs(tmp_path / "runs")] == ["001", "002", "003"]
+
+
+def test_new_run_takes_the_number_after_the_highest(tmp_path: Path) -> None:
+    (tmp_path / "041").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert make(tmp_path).name == "042"
+
+
+def test_new_run_does_not_take_a_number_twice(tmp_path: Path) -> None:
+    with new_run(tmp_path) as first, new_run(tmp_path) as second:
+        assert {first.reserve().name, second.reserve().name} == {"001", "002"}
+
+
+def test_new_run_has_ordinary_permissions(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.mkdir()
+    assert make(tmp_path / "runs").stat().st_mode == ordinary.stat().st_mode
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("reserved", [False, True])
+def test_new_run_leaves_nothing_behind_when_it_fails(
+    tmp_path: Path, error: type[BaseException], reserved: bool
+) -> None:
+    def fail() -> None:
+        with new_run(tmp_path / "deep" / "runs") as new:
+            (new.part / "half").write_text("x")
+            if reserved:
+                new.reserve()
+            raise error
+
+    pytest.raises(error, fail)
+    assert os.listdir(tmp_path) == []
+
+
+def test_new_run_takes_an_empty_folder_but_no_other(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    assert make(tmp_path, out) == out
+    with pytest.raises(TrainingError, match="something here already"):
+        make(tmp_path, out)
+    assert (out / "run.json").read_text() == "{}"
+
+
+def test_find_run_by_path_number_and_latest(tmp_path: Path) -> None:
+    for _ in range(2):
+        make(tmp_path)
+    assert find_run(str(tmp_path / "001"), None) == tmp_path / "001"
+    assert find_run("001", tmp_path) == tmp_path / "001"
+    assert find_run("latest", tmp_path) == tmp_path / "002"
+
+
+def test_find_run_lists_the_runs_that_are_there(tmp_path: Path) -> None:
+    make(tmp_path)
+    with pytest.raises(RunError, match="known are: 001, latest"):
+        find_run("007", tmp_path)
+    with pytest.raises(RunError, match="ecgkit train"):
+        find_run("latest", tmp_path / "none")
+
+
+def test_find_run_refuses_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    file.touch()
+    with pytest.raises(RunError, match="this is a file"):
+        find_run(str(file), None)

@@ -1,0 +1,342 @@
+"""Training end to end on a small simulated study, and all that can be wrong before it starts."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import re
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from ecgkit.dataset.read import open_dataset
+from ecgkit.errors import ConfigError, DatasetError, TrainingError
+from ecgkit.metrics.classification import score
+from ecgkit.stages import train
+from ecgkit.stages.planning import check_classes, not_learnt, plan_fits, weights_note
+from ecgkit.stages.train import TrainOptions, TrainSummary
+from ecgkit.training.weights import load_run
+
+FAST = {"train": {"backbone": "cnn", "attention": "none", "epochs": 2, "batch_size": 32}}
+SAME = ("weights.safetensors", "run.json", "predictions.csv", "out_of_fold.npz", "config.yaml")
+
+
+class Heard:
+    """Remembers what was said of progress."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, int] = {}
+        self.notes: dict[str, list[str]] = {}
+
+    def start(self, task: str, total: int) -> None:
+        self.totals[task] = total
+
+    def advance(self, task: str, note: str = "") -> None:
+        self.notes.setdefault(task, []).append(note)
+
+
+def options(study: Path, **changes: Any) -> TrainOptions:
+    basic = TrainOptions(dataset=study / "dataset.h5", runs=study / "runs", flags=FAST, jobs=1)
+    return dataclasses.replace(basic, **changes)
+
+
+@pytest.fixture(scope="module")
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(scope="module")
+def trained(built_study: Path, tmp_path_factory: pytest.TempPathFactory, heard: Heard) -> TrainSummary:
+    runs = tmp_path_factory.mktemp("trained")
+    return train.run(options(built_study, runs=runs), progress=heard)
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_train_leaves_a_whole_run_folder(trained: TrainSummary) -> None:
+    assert trained.run.name == "001"
+    assert sorted(os.listdir(trained.run)) == [
+        "config.yaml",
+        "history.csv",
+        "metrics.json",
+        "out_of_fold.npz",
+        "predictions.csv",
+        "report.html",
+        "run.json",
+        "weights.safetensors",
+    ]
+    assert os.listdir(trained.run.parent) == ["001"]
+
+
+def test_train_reports_each_task_under_its_own_schemes(trained: TrainSummary) -> None:
+    reported = {scheme.name: [scores.task for scores in scheme.tasks] for scheme in trained.schemes}
+    assert reported == {
+        "leave-subjects-out": ["condition"],
+        "leave-condition-out": ["subject"],
+        "leave-visit-out": ["subject"],
+    }
+    assert not any(scheme.leaks for scheme in trained.schemes)
+
+
+def test_train_hears_of_every_epoch_of_every_fit(trained: TrainSummary, heard: Heard) -> None:
+    assert heard.totals == {
+        "leave-subjects-out": 4 * 2,
+        "leave-condition-out": 3 * 2,
+        "leave-visit-out": 2 * 2,
+        "final weights": 2,
+    }
+    assert {task: len(notes) for task, notes in heard.notes.items()} == heard.totals
+    assert re.fullmatch(r"identity \d\.\d\d state \d\.\d\d", heard.notes["final weights"][0])
+
+
+def test_train_scores_agree_with_the_predictions(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    table = columns(trained.run / "predictions.csv")
+    metrics = json.loads((trained.run / "metrics.json").read_text())
+    for scheme in metrics["schemes"]:
+        for task, scores in scheme["tasks"].items():
+            classes = list(data.labels(task))
+            pairs = [
+                (classes.index(true), classes.index(answered))
+                for name, what, true, answered in zip(
+                    table["scheme"], table["task"], table["true"], table["answered"], strict=True
+                )
+                if (name, what) == (scheme["scheme"], task)
+            ]
+            again = score(*np.array(pairs).T, len(classes))
+            assert scores["n"] == again.n == len(data)
+            assert scores["confusion"] == again.confusion.tolist()
+            assert scores["accuracy"] == again.accuracy
+            assert scores["accuracy_interval"] == [again.accuracy_low, again.accuracy_high]
+            assert np.isclose(
+                np.average(
+                    [fold["accuracy"] for fold in scores["by_fold"]],
+                    weights=[fold["n"] for fold in scores["by_fold"]],
+                ),
+                again.accuracy,
+            )
+
+
+def test_train_outputs_out_of_fold_give_the_answers(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    table = columns(trained.run / "predictions.csv")
+    with np.load(trained.run / "out_of_fold.npz", allow_pickle=False) as outputs:
+        logits = outputs["leave-subjects-out/condition/logits"]
+        rows = outputs["leave-subjects-out/condition/rows"]
+    assert rows.tolist() == list(range(len(data)))
+    answered = [data.conditions[code] for code in logits.argmax(axis=1)]
+    assert table["answered"][: len(rows)] == answered
+
+
+def test_train_tests_each_subject_by_a_fit_without_them(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    table = columns(trained.run / "predictions.csv")
+    for scheme, fold, row in zip(table["scheme"], table["fold"], table["row"], strict=True):
+        assert data.split(scheme)[fold][int(row)] == 2
+
+
+def test_train_history_has_a_line_an_epoch(trained: TrainSummary) -> None:
+    history = columns(trained.run / "history.csv")
+    assert len(history["epoch"]) == 10 * 2
+    assert all(value for value in history["subject_weight"])
+    for scheme, of_state, of_identity in zip(
+        history["scheme"],
+        history["monitor_condition_accuracy"],
+        history["monitor_subject_accuracy"],
+        strict=True,
+    ):
+        assert bool(of_state) == (scheme == "leave-subjects-out")
+        assert bool(of_identity) == (scheme in ("leave-condition-out", "leave-visit-out"))
+
+
+def test_train_last_epoch_counts(trained: TrainSummary) -> None:
+    history = columns(trained.run / "history.csv")
+    last = {
+        fold: float(accuracy)
+        for scheme, fold, accuracy in zip(
+            history["scheme"], history["fold"], history["monitor_condition_accuracy"], strict=True
+        )
+        if scheme == "leave-subjects-out"
+    }
+    [scheme] = [scheme for scheme in trained.schemes if scheme.name == "leave-subjects-out"]
+    assert {fold.label: round(fold.value, 5) for fold in scheme.tasks[0].folds} == {
+        fold: round(value, 5) for fold, value in last.items()
+    }
+
+
+def test_train_weights_load_and_carry_their_card(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    card = load_run(trained.run).card
+    assert (card.subject_labels, card.condition_labels) == (data.subjects, data.conditions)
+    assert (card.split, card.dataset_sha256, dict(card.pipeline)) == ("all", data.sha256, dict(data.pipeline))
+    assert card.simulated == data.simulated
+
+
+def test_train_says_that_the_shipped_weights_were_not_tested(trained: TrainSummary) -> None:
+    assert "the weights that are shipped were not tested" in trained.weights_note
+    assert trained.weights_note.replace("'", "&#39;") in (trained.run / "report.html").read_text()
+
+
+def test_train_page_names_schemes_and_numbers(trained: TrainSummary) -> None:
+    page = (trained.run / "report.html").read_text()
+    for scheme in trained.schemes:
+        assert scheme.name in page
+        assert f"{100 * scheme.tasks[0].accuracy.value:.1f}" in page
+
+
+def test_train_again_from_its_own_config_is_bit_identical(
+    trained: TrainSummary, built_study: Path, tmp_path: Path
+) -> None:
+    again = options(built_study, runs=tmp_path, config_file=trained.run / "config.yaml", flags={}, jobs=2)
+    run = train.run(again).run
+    for name in SAME:
+        assert (run / name).read_bytes() == (trained.run / name).read_bytes(), name
+
+
+def test_train_runs_on_any_executor_and_leaves_it_running(
+    trained: TrainSummary, built_study: Path, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        run = train.run(options(built_study, runs=tmp_path, split="paper"), executor=executor).run
+        assert executor.submit(int, "1").result() == 1
+    assert (run / "weights.safetensors").exists()
+
+
+def test_train_paper_ships_the_weights_that_were_tested(built_study: Path, tmp_path: Path) -> None:
+    summary = train.run(options(built_study, runs=tmp_path, split="paper"))
+    [scheme] = summary.schemes
+    assert scheme.leaks
+    assert [scores.task for scores in scheme.tasks] == ["condition", "subject"]
+    assert "weights that were tested" in summary.weights_note
+    assert load_run(summary.run).card.split == "paper"
+    assert "leaks" in (summary.run / "report.html").read_text()
+
+
+def test_train_without_evaluation_claims_nothing(built_study: Path, tmp_path: Path) -> None:
+    summary = train.run(options(built_study, runs=tmp_path, evaluate=False))
+    assert summary.schemes == ()
+    assert "metrics.json" not in os.listdir(summary.run)
+    assert "This run was not evaluated" in (summary.run / "report.html").read_text()
+
+
+class Broken(Executor):
+    """Fails the second fit, as a full disk would."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.n += 1
+        if self.n == 2:
+            future.set_exception(OSError(28, "No space left on device"))
+        return future
+
+
+def test_train_leaves_nothing_behind_when_a_fold_fails(built_study: Path, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        train.run(options(built_study, runs=tmp_path / "runs"), executor=Broken())
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "match"),
+    [
+        ({"backbone": "resnett"}, ConfigError, "Did you mean 'resnet'"),
+        ({"attention": "cbma"}, ConfigError, "attention"),
+        ({"balancing": "gradnrom"}, ConfigError, "Did you mean 'gradnorm'"),
+        ({"epochs": 0}, ConfigError, "epochs"),
+        ({"device": "cuda:99"}, TrainingError, "cuda:99"),
+    ],
+)
+def test_train_refuses_settings_before_it_starts(
+    built_study: Path, tmp_path: Path, flags: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        train.run(options(built_study, runs=tmp_path / "runs", flags={"train": flags}))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "match"),
+    [
+        ({"split": "papre"}, ConfigError, "Did you mean 'paper'"),
+        ({"split": "paper", "evaluate": False}, ConfigError, "--no-evaluate"),
+        ({"jobs": 0}, ConfigError, "--jobs 0"),
+        ({"dataset": Path("nowhere.h5")}, DatasetError, "ecgkit build-dataset"),
+    ],
+)
+def test_train_refuses_options_that_make_no_sense(
+    built_study: Path, changes: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        train.run(options(built_study, **changes))
+
+
+def test_train_refuses_windows_that_are_not_numbers(study: Path) -> None:
+    with h5py.File(study / "dataset.h5", "r+") as file:
+        file["windows"][3] = np.nan
+    with pytest.raises(TrainingError, match="NaN"):
+        train.run(options(study))
+    assert not (study / "runs").exists()
+
+
+@pytest.mark.parametrize("column", ["subject", "condition"])
+def test_check_classes_needs_two_of_each(built_study: Path, column: str) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    one = dataclasses.replace(
+        data,
+        columns={**data.columns, column: np.zeros(len(data), int)},
+        **{f"{column}s": data.labels(column)[:1]},
+    )
+    with pytest.raises(DatasetError, match=f"one {column} only"):
+        check_classes(one)
+
+
+def test_check_classes_names_a_class_with_too_few_windows(built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    codes = np.zeros(len(data), int)
+    codes[5], codes[6:8], codes[8:10] = 1, 2, 3
+    with pytest.raises(DatasetError, match="subject '02' has 1 window"):
+        check_classes(dataclasses.replace(data, columns={**data.columns, "subject": codes}))
+
+
+def test_plan_fits_by_scheme(built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    default = plan_fits(data, split=None, evaluate=True)
+    assert [task.scheme for task in default].count("leave-subjects-out") == 4
+    assert [task.keep_weights for task in default] == [False] * 9 + [True]
+    [paper] = plan_fits(data, split="paper", evaluate=True)
+    assert paper.keep_weights
+    blocked = plan_fits(data, split="blocked", evaluate=True)
+    assert [task.scheme for task in blocked] == ["blocked"] * 5 + ["all"]
+    assert "Nothing was tested" in weights_note(plan_fits(data, split=None, evaluate=False))
+
+
+def test_plan_fits_of_a_data_set_without_splits(built_study: Path) -> None:
+    data = dataclasses.replace(open_dataset(built_study / "dataset.h5"), folds={})
+    with pytest.raises(DatasetError, match="holds no split"):
+        plan_fits(data, split=None, evaluate=True)
+    with pytest.raises(DatasetError, match="unknown split scheme 'paper'"):
+        plan_fits(data, split="paper", evaluate=True)
+
+
+def test_not_learnt_names_what_a_fold_tests_without_training_on_it(built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    roles = np.where(data.codes("condition") == 0, 2, 1).astype(np.uint8)
+    strange = dataclasses.replace(data, folds={"leave-subjects-out": {"0": roles}})
+    tasks = plan_fits(strange, split=None, evaluate=True)
+    assert not_learnt(strange, tasks) == [
+        "leave-subjects-out, fold 0: tests condition deep_breathing without training on it"
+    ]
+    assert not_learnt(data, plan_fits(data, split=None, evaluate=True)) == []
