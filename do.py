@@ -28,7 +28,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "ecgkit-set-up"
 CONSTRAINTS = ROOT / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
-EXTRAS = "train,test"
+EXTRAS = "train,test,docs"
 CONSTRAINTS_HEAD = """\
 # The versions that ecgkit is tested with; do.py installs these. Written by: python3 do.py constraints
 """
@@ -75,7 +75,7 @@ def install(args: list[str]) -> int:
     print("Setting up .venv (once; some minutes, most of it torch) …", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     site = ["--system-site-packages"] if "--system-packages" in args else []
-    extras = "test" if "--without-train" in args else EXTRAS
+    extras = "test,docs" if "--without-train" in args else EXTRAS
     steps = (
         [sys.executable, "-m", "venv", *site, str(VENV)],
         [*pip(), "install", "--quiet", "-c", str(CONSTRAINTS), "-e", f"{ROOT}[{extras}]"],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
-import tempfile
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".partial-"
+TEMPORARY_FILE = re.compile(re.escape(TEMPORARY_PREFIX) + r"[0-9a-f]{16}(\..*)?")
 
 
 @contextlib.contextmanager
@@ -17,29 +19,54 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; put it in place only if the block succeeds.
 
     The file is flushed to disk and renamed, so that a reader sees the old file or the whole new
-    one, never a part. On any error, an interrupt included, the temporary file is removed.
+    one, never a part. On any error, an interrupt included, the temporary file is removed; what a
+    killed process left is removed by the next write into the folder.
+
+    Raises
+    ------
+    OSError
+        The path is that of a folder or a device, or can't be written; the error names the path itself.
 
     Examples
     --------
+    >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "notes.txt"
     >>> with atomic_path(target) as part:
     ...     _ = part.write_text("all of it", encoding="utf-8")
     >>> target.read_text(encoding="utf-8")
     'all of it'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{path.suffix}")
     try:
-        yield part
-        _make_readable_as_usual(part)
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+        refuse_special(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _writing_in(path.parent):
+            try:
+                yield part
+                with part.open("rb+") as written:
+                    os.fsync(written.fileno())
+                part.replace(path)
+                _sync_folder(path.parent)
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse a path that something other than a file has: replacing a folder or a device destroys it.
+
+    Raises
+    ------
+    OSError
+        There is a folder, a device or a pipe.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder, expected a file", str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "a device or a pipe, expected a file", str(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,11 +81,35 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _make_readable_as_usual(path: Path) -> None:
-    """Give a temporary file (made for its owner only) the permissions of an ordinary new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+@contextlib.contextmanager
+def _writing_in(folder: Path) -> Iterator[None]:
+    """Share the folder's lock while writing in it; whoever has it alone removes what was left half-done.
+
+    The system gives the lock of a killed process back. Where folders can't be locked (Windows, some
+    network disks), what was left stays: it is in nobody's way.
+    """
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_left_over(folder)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_left_over(folder: Path) -> None:
+    for path in folder.iterdir():
+        if TEMPORARY_FILE.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,15 +18,15 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("dataset", type=PATH, required=False)
 @click.option("--study", type=PATH, help="Study folder.")
-@click.option("--out", type=PATH, help="The run's folder.  [default: the next number in the study's runs/]")
+@click.option("--out", type=PATH, help="The run's folder.  [default: the next number in runs/]")
 @click.option("--config", "config_file", type=PATH, help="YAML with settings.")
 @click.option("--split", help="Train and test under this scheme only, such as paper.")
 @click.option("--no-evaluate", is_flag=True, help="Fit the weights and test nothing.")
 @click.option("--backbone", help="Name of the backbone.  [default: resnet]")
 @click.option("--attention", help="Name of the attention module.  [default: sca]")
 @click.option("--balancing", help="How the two losses are weighed.  [default: gradnorm]")
-@click.option("--epochs", type=int, help="[default: 50]")
-@click.option("--batch-size", type=int, help="[default: 16]")
+@click.option("--epochs", type=int, help="Passes over the windows.  [default: 50]")
+@click.option("--batch-size", type=int, help="Windows a step.  [default: 16]")
 @click.option("--learning-rate", type=float, help="Adam's.  [default: 0.001]")
 @click.option("--seed", type=int, help="Seed of weights and batches.  [default: 0]")
 @click.option("--threads", type=int, help="CPU threads of each fit.  [default: 1]")
@@ -81,17 +81,23 @@ def _options(
 def _show(summary: TrainSummary) -> None:
     """Print what was trained, how well it does, what that means, and what comes next."""
     click.echo(f"{summary.about}{'  SIMULATED data' if summary.simulated else ''}\n")
-    if summary.schemes:
-        click.echo(LINE.format("task", "scheme", "accuracy", "95 % interval", "chance", "over folds"))
-        for scheme in summary.schemes:
-            for scores in scheme.tasks:
-                click.echo(LINE.format(*_cells(scheme, scores)))
-        click.echo("In percent; over folds: mean ± SD. Always the last epoch, never the best one.\n")
+    show_scores(summary)
     for scheme in summary.schemes:
         click.echo(f"{click.style(scheme.name, bold=True)}: {scheme.sentence}")
     click.echo(f"{click.style('weights', bold=True)}: {summary.weights_note}")
     click.echo(f"Report: {summary.run / 'report.html'}  ({summary.metrics['seconds']:.0f} s)")
     click.echo(f"Next: ecgkit predict {summary.run} FILE")
+
+
+def show_scores(summary: TrainSummary) -> None:
+    """Print a line for each task and scheme, at most 80 characters wide; nothing if nothing was tested."""
+    if not summary.schemes:
+        return
+    click.echo(LINE.format("task", "scheme", "accuracy", "95 % interval", "chance", "over folds"))
+    for scheme in summary.schemes:
+        for scores in scheme.tasks:
+            click.echo(LINE.format(*_cells(scheme, scores)))
+    click.echo("In percent; over folds: mean ± SD. Always the last epoch, never the best one.\n")
 
 
 def _cells(scheme: SchemeScores, scores: TaskScores) -> tuple[str, ...]:

@@ -67,18 +67,18 @@ def draw_shape(rng: np.random.Generator) -> tuple[Wave, ...]:
     u = rng.uniform
     r_mv, qrs = u(0.8, 1.6), u(0.8, 1.05)
     axis = np.tan(np.radians(u(5, 40)))
-    t_tail_s, qt_s = u(0.040, 0.055), u(0.365, 0.415)
-    t_mv, p_mv = u(0.14, 0.38), u(0.06, 0.15)
+    t_tail_s, qt_s = u(0.040, 0.055), u(0.370, 0.410)
+    t_mv, p_mv = u(0.16, 0.34), u(0.07, 0.14)
     qrs_power = u(0.0, 0.15)
     return (
-        Wave(p_mv, p_mv * u(0.3, 1.2), -u(0.135, 0.175), u(0.018, 0.026), u(0.016, 0.024), 0.2, -u(0.0, 0.4)),
-        Wave(-r_mv * u(0.0, 0.12), r_mv * u(-0.1, 0.1), -0.029 * qrs, 0.008 * qrs, 0.008 * qrs, 0, qrs_power),
+        Wave(p_mv, p_mv * u(0.3, 1.2), -u(0.135, 0.175), u(0.018, 0.026), u(0.016, 0.024), 0.2, -u(0.0, 0.6)),
+        Wave(-r_mv * u(0.02, 0.12), r_mv * u(-0.1, 0.1), -0.029 * qrs, 0.008 * qrs, 0.008 * qrs, 0, qrs_power),
         Wave(r_mv, r_mv * axis, 0.0, 0.0105 * qrs, 0.0105 * qrs, 0, qrs_power),
         Wave(
-            -r_mv * u(0.03, 0.35), r_mv * u(-0.1, 0.3), 0.030 * qrs, 0.0095 * qrs, 0.011 * qrs, 0, -qrs_power
+            -r_mv * u(0.05, 0.28), r_mv * u(-0.1, 0.3), 0.030 * qrs, 0.0095 * qrs, 0.011 * qrs, 0, -qrs_power
         ),
         Wave(
-            t_mv, t_mv * u(0.1, 0.9), qt_s - 0.04 - 2 * t_tail_s, u(0.05, 0.08), t_tail_s, 0.5, u(-0.2, 0.5)
+            t_mv, t_mv * u(0.1, 0.9), qt_s - 0.04 - 2 * t_tail_s, u(0.055, 0.072), t_tail_s, 0.5, u(-0.4, 0.7)
         ),
         Wave(r_mv * u(-0.06, 0.1), r_mv * u(-0.05, 0.05), u(0.038, 0.048) * qrs, 0.005, 0.005, 0, 0),
     )

@@ -40,6 +40,7 @@ def describe_run(
     schemes: tuple[SchemeScores, ...],
     answers: Sequence[Answers],
     history: Path,
+    mode: str,
 ) -> RunReport:
     """Gather what the page about a run shows.
 
@@ -51,6 +52,8 @@ def describe_run(
         The content of run.json.
     history
         The run's history file.
+    mode
+        Options of `ecgkit train` that say what was tested.
     """
     return RunReport(
         name=name,
@@ -69,7 +72,7 @@ def describe_run(
             "Versions": _rows(card["versions"]),
         },
         commands=(
-            f"ecgkit train {shlex.quote(data.path.name)} --config config.yaml",
+            f"ecgkit train {shlex.quote(data.path.name)} --config config.yaml {mode}".rstrip(),
             f"ecgkit predict {shlex.quote(name)} FILE.acq",
         ),
         files=FILES + (FILES_OF_SCORES if schemes else ()),

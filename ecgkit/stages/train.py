@@ -74,6 +74,13 @@ class TrainOptions:
     evaluate: bool = True
     jobs: int | None = None
 
+    @property
+    def mode(self) -> str:
+        """The options of the command line that say what is tested, "" for the usual way."""
+        if not self.evaluate:
+            return "--no-evaluate"
+        return f"--split {self.split}" if self.split else ""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainSummary:
@@ -118,7 +125,7 @@ def run(
 
     Raises
     ------
-    ConfigError, TrainingError
+    ConfigError, DatasetError, TrainingError
         Nothing is left behind then, nor after an interrupt.
     """
     started = time.perf_counter()
@@ -144,7 +151,7 @@ def run(
         made = _evaluate(data, tasks, fits, started=started)
         _gather(tasks, fits, new.part)
         place = new.reserve()
-        _write_files(new.part, place.name, data, settings, made)
+        _write_files(new.part, place.name, data, settings, made, mode=options.mode)
     return TrainSummary(
         run=place,
         about=summary(data, settings.model_dump()),
@@ -196,7 +203,9 @@ def _gather(tasks: Sequence[FitTask], fits: Path, folder: Path) -> None:
     shutil.rmtree(fits)
 
 
-def _write_files(folder: Path, name: str, data: Dataset, settings: TrainConfig, made: _Evaluation) -> None:
+def _write_files(
+    folder: Path, name: str, data: Dataset, settings: TrainConfig, made: _Evaluation, *, mode: str
+) -> None:
     """Write the settings, the scores and the page into the run folder."""
     config = {"pipeline": dict(data.pipeline), "train": settings.model_dump()}
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
@@ -212,6 +221,7 @@ def _write_files(folder: Path, name: str, data: Dataset, settings: TrainConfig, 
         schemes=made.schemes,
         answers=made.answers,
         history=folder / HISTORY_FILE,
+        mode=mode,
     )
     write_text(folder / "report.html", render_run_report(content))
 

@@ -58,6 +58,23 @@ def test_python_code_on_the_page_runs(
     assert run.returncode == 0, run.stderr
 
 
+def test_docs_build_without_a_warning(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "-b",
+        "html",
+        str(ROOT / "docs"),
+        str(tmp_path / "site"),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "open_dataset" in (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+
+
 def test_readme_names_the_two_commands_and_the_three() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in (

@@ -49,7 +49,7 @@ def test_line_chart_draws_faint_lines_behind_and_names_the_rest() -> None:
     drawing = svg.line_chart(lines, title="Accuracy", x_label="epoch", y_range=(0, 1), chance=[(0.5, 1)])
     drawn = [e.get("class") for e in ElementTree.fromstring(drawing).iter(f"{SVG}polyline")]
     assert drawn == ["line faint tone-1", "line tone-1"]
-    assert {"Accuracy", "epoch", "State", "0.5"} <= set(texts(drawing))
+    assert {"Accuracy", "epoch", "State", "0.4"} <= set(texts(drawing))
 
 
 def test_line_chart_leaves_out_what_is_not_a_number() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -51,8 +50,9 @@ def test_new_run_leaves_nothing_behind_when_it_fails(
                 new.reserve()
             raise error
 
-    pytest.raises(error, fail)
-    assert os.listdir(tmp_path) == []
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_new_run_takes_an_empty_folder_but_no_other(tmp_path: Path) -> None:

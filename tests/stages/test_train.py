@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +56,10 @@ def trained(built_study: Path, tmp_path_factory: pytest.TempPathFactory, heard: 
     return train.run(options(built_study, runs=runs), progress=heard)
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def columns(path: Path) -> dict[str, list[str]]:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -65,7 +68,7 @@ def columns(path: Path) -> dict[str, list[str]]:
 
 def test_train_leaves_a_whole_run_folder(trained: TrainSummary) -> None:
     assert trained.run.name == "001"
-    assert sorted(os.listdir(trained.run)) == [
+    assert names(trained.run) == [
         "config.yaml",
         "history.csv",
         "metrics.json",
@@ -75,7 +78,7 @@ def test_train_leaves_a_whole_run_folder(trained: TrainSummary) -> None:
         "run.json",
         "weights.safetensors",
     ]
-    assert os.listdir(trained.run.parent) == ["001"]
+    assert names(trained.run.parent) == ["001"]
 
 
 def test_train_reports_each_task_under_its_own_schemes(trained: TrainSummary) -> None:
@@ -219,13 +222,15 @@ def test_train_paper_ships_the_weights_that_were_tested(built_study: Path, tmp_p
     assert [scores.task for scores in scheme.tasks] == ["condition", "subject"]
     assert "weights that were tested" in summary.weights_note
     assert load_run(summary.run).card.split == "paper"
-    assert "leaks" in (summary.run / "report.html").read_text()
+    page = (summary.run / "report.html").read_text()
+    assert '<span class="tag">leaks</span>' in page
+    assert "ecgkit train dataset.h5 --config config.yaml --split paper" in page
 
 
 def test_train_without_evaluation_claims_nothing(built_study: Path, tmp_path: Path) -> None:
     summary = train.run(options(built_study, runs=tmp_path, evaluate=False))
     assert summary.schemes == ()
-    assert "metrics.json" not in os.listdir(summary.run)
+    assert "metrics.json" not in names(summary.run)
     assert "This run was not evaluated" in (summary.run / "report.html").read_text()
 
 
@@ -246,7 +251,7 @@ class Broken(Executor):
 def test_train_leaves_nothing_behind_when_a_fold_fails(built_study: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         train.run(options(built_study, runs=tmp_path / "runs"), executor=Broken())
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -264,7 +269,7 @@ def test_train_refuses_settings_before_it_starts(
 ) -> None:
     with pytest.raises(error, match=match):
         train.run(options(built_study, runs=tmp_path / "runs", flags={"train": flags}))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

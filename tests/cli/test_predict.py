@@ -1,0 +1,69 @@
+"""``ecgkit predict`` as people call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ecgkit.cli import main
+from ecgkit.stages import train
+from ecgkit.stages.simulate import SimulatedFile
+from ecgkit.stages.train import TrainOptions
+
+
+@pytest.fixture(scope="module")
+def run(built_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "runs"
+    flags = {"train": {"backbone": "cnn", "attention": "none", "epochs": 1, "batch_size": 32}}
+    options = TrainOptions(built_study / "dataset.h5", folder, flags=flags, evaluate=False, jobs=1)
+    return train.run(options).run
+
+
+def call(*args: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(arg) for arg in args])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_predict_puts_the_fused_answer_on_top(
+    run: Path, simulated_files: tuple[SimulatedFile, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("predict", run, simulated_files[0].path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("  who ")
+    assert lines[2].startswith("  state ")
+    assert "fused over 10 windows" in lines[3]
+    assert sum(" s  " in line for line in lines) == 10
+    assert any("not calibrated" in line for line in lines)
+
+
+def test_predict_json_holds_every_window(
+    run: Path, simulated_files: tuple[SimulatedFile, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = run.parent.parent
+    assert call("predict", "latest", simulated_files[0].path, "--study", study, "--fuse", "2", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["answers"]) == 5
+    assert set(found["overall"]) >= {"subject", "subject_probability", "condition", "condition_probability"}
+
+
+def test_predict_shortens_long_tables(
+    run: Path,
+    simulated_files: tuple[SimulatedFile, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ecgkit.cli.predict.ROWS_SHOWN", 4)
+    assert call("predict", run, simulated_files[0].path) == 0
+    assert "and 6 more lines (all with --json)" in capsys.readouterr().out
+
+
+def test_predict_with_an_unknown_run_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("predict", "latest", "session.acq") == 2
+    assert "ecgkit train" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""``ecgkit train`` as people call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ecgkit.cli import main
+
+QUICK = ["--backbone", "cnn", "--attention", "none", "--batch-size", "32", "--jobs", "1"]
+
+
+def call(*args: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(arg) for arg in args])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_train_ends_with_scores_their_meaning_and_the_next_step(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(study)
+    assert call("train", "--epochs", "1", "--split", "paper", *QUICK) == 0
+    screen = capsys.readouterr().out
+    for expected in ("state", "identity", "paper (leaks)", "95 % interval", "chance", "It leaks"):
+        assert expected in screen
+    assert f"Report: {study / 'runs' / '001' / 'report.html'}" in screen
+    assert f"Next: ecgkit predict {study / 'runs' / '001'} FILE" in screen
+    assert max(len(line) for line in screen.splitlines() if "paper (leaks)" in line) <= 80
+
+
+def test_train_json_is_the_metrics(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", study / "dataset.h5", "--epochs", "1", "--split", "paper", "--json", *QUICK) == 0
+    screen = capsys.readouterr()
+    printed = json.loads(screen.out)
+    written = json.loads((study / "runs" / "001" / "metrics.json").read_text())
+    assert printed == {"run": str(study / "runs" / "001"), "warnings": [], **written}
+    assert screen.err == ""
+
+
+def test_train_writes_where_it_is_told(study: Path, tmp_path: Path) -> None:
+    assert (
+        call("train", "--study", study, "--no-evaluate", "--epochs", "1", "--out", tmp_path / "mine", *QUICK)
+        == 0
+    )
+    assert (tmp_path / "mine" / "weights.safetensors").exists()
+    assert not (study / "runs").exists()
+
+
+def test_train_without_a_data_set_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("train") == 2
+    assert "ecgkit build-dataset" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_lists_the_names_that_it_knows(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "--study", study, "--backbone", "lstm") == 2
+    assert "known are: cnn, resnet" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C can't be sent to one process on Windows")
+def test_train_interrupted_leaves_nothing_and_ends_its_processes(study: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ecgkit",
+        "train",
+        "--study",
+        str(study),
+        "--epochs",
+        "5000",
+        "--jobs=2",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    until = time.monotonic() + 60
+    while not list(study.glob("runs/.partial-*/fits/*/*/history.csv")) and time.monotonic() < until:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    # the workers hold these pipes too: this returns when all of them have ended
+    _, screen = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Interrupted" in screen
+    assert b"Traceback" not in screen
+    assert not (study / "runs").exists()
