@@ -72,7 +72,9 @@ def draw_shape(rng: np.random.Generator) -> tuple[Wave, ...]:
     qrs_power = u(0.0, 0.15)
     return (
         Wave(p_mv, p_mv * u(0.3, 1.2), -u(0.135, 0.175), u(0.018, 0.026), u(0.016, 0.024), 0.2, -u(0.0, 0.6)),
-        Wave(-r_mv * u(0.02, 0.12), r_mv * u(-0.1, 0.1), -0.029 * qrs, 0.008 * qrs, 0.008 * qrs, 0, qrs_power),
+        Wave(
+            -r_mv * u(0.02, 0.12), r_mv * u(-0.1, 0.1), -0.029 * qrs, 0.008 * qrs, 0.008 * qrs, 0, qrs_power
+        ),
         Wave(r_mv, r_mv * axis, 0.0, 0.0105 * qrs, 0.0105 * qrs, 0, qrs_power),
         Wave(
             -r_mv * u(0.05, 0.28), r_mv * u(-0.1, 0.3), 0.030 * qrs, 0.0095 * qrs, 0.011 * qrs, 0, -qrs_power

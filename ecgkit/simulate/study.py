@@ -32,6 +32,9 @@ _PERSON, _VISIT, _RECORDING, _SKIN, _NOISE = range(5)
 class Spread:
     """How far what a lead sees of the same heart differs; standard deviations.
 
+    The built-in values, with the noise levels, make the study about as hard as the paper's Table I: on
+    random windows a plain CNN finds nearly every person, but not every state.
+
     Attributes
     ----------
     visit_turn_deg, visit_wave

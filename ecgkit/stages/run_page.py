@@ -168,9 +168,10 @@ def _example(data: Dataset, answers: Answers, index: int) -> Example:
         data.labels(column)[data.columns[column][row]] for column in ("subject", "condition")
     )
     visit, take, start_s = (data.columns[column][row] for column in ("visit", "take", "start_s"))
+    repetition = f", take {take}" if take > 1 else ""
     return Example(
         ecg=np.array(data.windows[row]),
-        where=f"subject {subject}, visit {visit}, {condition}, take {take}, at {start_s:g} s",
+        where=f"subject {subject}, visit {visit}, {condition}{repetition}, {start_s:g} s",
         task=answers.task,
         true=classes[answers.true[index]],
         answered=classes[answers.answered[index]],

@@ -26,6 +26,7 @@ ECG_NAME, RESPIRATION_NAME = "ECG - ECG100C", "Respiration - RSP100C"
 RAIL_V = 10.0
 COUNTS = 32768
 TAKE = 1
+SIMULATED = "SIMULATED DATA. Nobody was recorded: every signal in this folder was made by a program."
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +165,15 @@ def _check_folder(out: Path, plan: _Plan, files: tuple[SimulatedFile, ...], *, f
         raise StudyError(f"{out}: is a file; expected a folder to write the simulated study into")
     found = {path.name for path in out.iterdir() if not path.name.startswith(TEMPORARY_PREFIX)}
     ours = {README, TABLE} | {path.name for file in files for path in (file.path, file.truth)}
-    same = README in found and (out / README).read_bytes() == _readme(plan).encode()
-    if found and not (same and found <= ours):
-        example = min(found - ours, default=min(found))
-        raise StudyError(
-            f"{out}: holds {len(found)} other files ({example}, …) or another simulated study; "
-            "choose an empty folder, or --force to write into this one"
-        )
+    readme = (out / README).read_bytes() if README in found else b""
+    if not found or (readme == _readme(plan).encode() and found <= ours):
+        return
+    other = min(found - ours, default=min(found))
+    what = "another simulated study" if readme.startswith(SIMULATED.encode()) else "files of something else"
+    raise StudyError(
+        f"{out}: holds {what} ({len(found)} files, one is {other}); choose an empty folder, "
+        "or --force to write into this one"
+    )
 
 
 def _write(file: SimulatedFile, plan: _Plan) -> None:
@@ -246,7 +249,7 @@ def _readme(plan: _Plan) -> str:
         f"--mains-hz {plan.mains_hz:g} --duration-s {plan.duration_s:g} --fs {plan.fs:g}"
     )
     return f"""\
-SIMULATED DATA. Nobody was recorded: every signal in this folder was made by a program.
+{SIMULATED}
 
 Made by ecgkit {__version__} with seed {plan.seed}:
     {command} --out FOLDER

@@ -111,6 +111,7 @@ def test_simulate_refuses_a_folder_with_other_files_unless_forced(tmp_path: Path
     mine.write_bytes(b"recorded from a person")
     refused = run("--out", tmp_path, "--subjects", "1")
     assert isinstance(refused.exception, StudyError)
+    assert "files of something else" in str(refused.exception)
     assert "--force" in str(refused.exception)
     assert bytes_of(tmp_path) == {mine.name: b"recorded from a person"}
     assert run("--out", tmp_path, "--subjects", "1", "--force").exit_code == 0
@@ -122,6 +123,7 @@ def test_simulate_refuses_another_simulated_study_and_a_file(tmp_path: Path) -> 
     before = bytes_of(tmp_path / "sim")
     other = run("--out", tmp_path / "sim", "--subjects", "1", "--seed", "2")
     assert isinstance(other.exception, StudyError)
+    assert "another simulated study" in str(other.exception)
     assert bytes_of(tmp_path / "sim") == before
     onto_file = run("--out", tmp_path / "sim" / "README.txt")
     assert "expected a folder" in str(onto_file.exception)
