@@ -76,7 +76,7 @@ def scores_of(run: Path, *, model: str, scheme: str, seed: int) -> Iterator[dict
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     for found in metrics["schemes"]:
         for task, scores in found["tasks"].items():
-            accuracy = 100 * scores["overall"]["accuracy"]
+            accuracy = 100 * scores["accuracy"]
             yield {"model": model, "scheme": scheme, "task": TASKS[task], "seed": seed, "accuracy": accuracy}
 
 
