@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def main(study: str, run: str) -> None:
 def terminal(name: str, command: list[str], *, width: int = 90) -> None:
     """Draw what a command prints, without the fonts that rich would take from the web."""
     shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": str(width)})
-    console = Console(record=True, width=width, file=tempfile.TemporaryFile("w"))
+    console = Console(record=True, width=width, file=io.StringIO())
     console.print(Text.from_ansi(shown.stdout))
     svg = console.export_svg(title=" ".join(command[:2]))
     PICTURES.mkdir(exist_ok=True)

@@ -12,17 +12,24 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ecgkit.cli.console import progress
+from ecgkit.config import TrainConfig
+from ecgkit.dataset.read import open_dataset
+from ecgkit.files import write_text
 from ecgkit.records import Tags
-from ecgkit.stages import build_dataset, ingest, simulate, train
+from ecgkit.stages import build_dataset, ingest, simulate
+from ecgkit.stages.evaluation import collect, evaluate, scores_as_json
+from ecgkit.stages.executing import run_fits
+from ecgkit.stages.fitting import EVERYTHING
+from ecgkit.stages.planning import plan_fits
 
 MODELS = {"DT4ECG (ResNet + SCA)": ("resnet", "sca"), "plain CNN": ("cnn", "none")}
-SCHEMES = ("paper", "leave-subjects-out", "leave-condition-out", "leave-visit-out")
 TASKS = {"subject": "identity", "condition": "state"}
 
 
@@ -30,12 +37,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cnn-seeds", type=int, help="for the plain CNN, if other than --seeds")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--visits", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     study = make_study(options.folder, options.visits)
-    rows = [row for seed in range(options.seeds) for row in run_seed(study, seed, options)]
+    rows = []
+    for model, seeds in zip(MODELS, (options.seeds, options.cnn_seeds or options.seeds), strict=True):
+        for seed in range(seeds):
+            rows += run_cell(study, seed, model, options)
+            write(options.folder, rows)
     write(options.folder, rows)
 
 
@@ -49,35 +61,35 @@ def make_study(folder: Path, visits: int) -> Path:
     return study
 
 
-def run_seed(study: Path, seed: int, options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Give a row for each model, scheme and task."""
-    dataset = options.folder / f"dataset-{seed}.h5"
-    built = build_dataset.run(study, flags={"splits": {"seed": seed}}, out=dataset)
-    for model, (backbone, attention) in MODELS.items():
-        for scheme in (scheme for scheme in SCHEMES if scheme in built.schemes):
-            run = options.folder / "runs" / f"{seed}-{backbone}-{attention}-{scheme}"
-            if not (run / "metrics.json").exists():
-                flags = {"backbone": backbone, "attention": attention, "epochs": options.epochs, "seed": seed}
-                settings = train.TrainOptions(
-                    dataset=dataset,
-                    runs=run.parent,
-                    out=run,
-                    flags={"train": flags},
-                    split=scheme,
-                    jobs=options.jobs,
-                )
-                with progress() as bars:
-                    train.run(settings, progress=bars)
-            yield from scores_of(run, model=model, scheme=scheme, seed=seed)
-
-
-def scores_of(run: Path, *, model: str, scheme: str, seed: int) -> Iterator[dict[str, object]]:
-    """Read a run's scores: accuracy pooled over the folds, in percent."""
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    for found in metrics["schemes"]:
-        for task, scores in found["tasks"].items():
-            accuracy = 100 * scores["accuracy"]
-            yield {"model": model, "scheme": scheme, "task": TASKS[task], "seed": seed, "accuracy": accuracy}
+def run_cell(study: Path, seed: int, model: str, options: argparse.Namespace) -> list[dict[str, object]]:
+    """Fit every fold of every scheme for one seed and model, unless it was done; return a row a score."""
+    folder = options.folder / "cells" / f"{'-'.join(MODELS[model])}-{seed}"
+    if not (folder / "scores.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        dataset = options.folder / f"dataset-{seed}.h5"
+        build_dataset.run(study, flags={"splits": {"seed": seed}}, out=dataset)
+        data = open_dataset(dataset)
+        backbone, attention = MODELS[model]
+        settings = TrainConfig(backbone=backbone, attention=attention, epochs=options.epochs, seed=seed)
+        tasks = [*plan_fits(data, split="paper", evaluate=True), *plan_fits(data, split=None, evaluate=True)]
+        tasks = [replace(task, keep_weights=False) for task in tasks if task.scheme != EVERYTHING]
+        with progress() as bars:
+            run_fits(dataset, tasks, settings, folder, jobs=options.jobs, executor=None, progress=bars)
+        scores = [scores_as_json(scheme) for scheme in evaluate(data, collect(data, tasks, folder))]
+        write_text(folder / "scores.json", json.dumps(scores, indent=1))
+    found = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return [
+        {
+            "model": model,
+            "scheme": scheme["scheme"],
+            "task": TASKS[task],
+            "seed": seed,
+            "accuracy": 100 * scores["accuracy"],
+            "f1": 100 * scores["f1"],
+        }
+        for scheme in found
+        for task, scores in scheme["tasks"].items()
+    ]
 
 
 def write(folder: Path, rows: list[dict[str, object]]) -> None:

@@ -49,8 +49,8 @@ class Spread:
 
     visit_turn_deg: float = 7.0
     visit_wave: float = 0.10
-    recording_turn_deg: float = 0.8
-    recording_wave: float = 0.015
+    recording_turn_deg: float = 0.5
+    recording_wave: float = 0.01
     drift_turn_deg: float = 3.0
     drift_wave: float = 0.08
     beat_wave: float = 0.04
@@ -276,7 +276,7 @@ def _levels(condition: str, *, skin: np.random.Generator, rng: np.random.Generat
         offset_mv=rng.normal(0, 0.1),
         breath_mv=0.05 * effect.breath_factor * chance[0],
         drift_mv=0.06 * contact * chance[1],
-        contact_mv=0.034 * contact * chance[2],
+        contact_mv=0.031 * contact * chance[2],
         muscle_mv=0.012 * effect.muscle_factor * chance[3],
         mains_mv=hum_mv,
         motion_per_min=0.4 * effect.motion_factor,
