@@ -36,7 +36,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     >>> target.read_text(encoding="utf-8")
     'all of it'
     """
-    part = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{path.suffix}")
+    part = path.parent / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{path.suffix}"
     try:
         refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:
-        if error.filename == str(part):
+        if error.errno and error.filename in (None, str(part)):
             error.filename, error.filename2 = str(path), None
         raise
 
@@ -61,10 +61,12 @@ def refuse_special(path: Path) -> None:
     Raises
     ------
     OSError
-        There is a folder, a device or a pipe.
+        There is a folder, a device or a pipe, or what should be its folder is none.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder, expected a file", str(path))
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a file, expected a folder to write into", str(path.parent))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "a device or a pipe, expected a file", str(path))
 
@@ -90,11 +92,10 @@ def _writing_in(folder: Path) -> Iterator[None]:
     """
     try:
         import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
+    except ImportError:
         yield
         return
+    handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

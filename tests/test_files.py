@@ -25,6 +25,39 @@ def test_atomic_path_keeps_the_old_file_on_any_error(tmp_path: Path, error: type
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_atomic_path_refuses_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "folder", tmp_path / "file" / "a", Path(), Path(os.devnull)):
+        with pytest.raises(OSError, match="expected a f") as refused, atomic_path(path):
+            pass
+        assert "partial" not in str(refused.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_atomic_path_names_the_file_itself_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error, atomic_path(tmp_path / "a") as part:
+        part.read_bytes()
+    assert error.value.filename == str(tmp_path / "a")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows can't lock a folder")
+def test_atomic_path_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    left = [tmp_path / f".partial-{16 * digit}{suffix}" for digit, suffix in (("0", ".h5"), ("f", ""))]
+    not_ours = [tmp_path / ".partial-of-something-else", tmp_path / "a.partial-0123456789abcdef"]
+    for path in (*left, *not_ours):
+        path.touch()
+    write_text(tmp_path / "a", "x")
+    assert sorted(tmp_path.iterdir()) == sorted([*not_ours, tmp_path / "a"])
+
+
+def test_atomic_path_leaves_the_files_of_other_writers(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a") as part:
+        part.write_text("long work")
+        write_text(tmp_path / "b", "x")
+    assert (tmp_path / "a").read_text() == "long work"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_atomic_path_gives_usual_permissions(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "x")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import importlib
+import io
+import os
 import sys
+import threading
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,6 +18,7 @@ import click
 from ecgkit import __version__
 from ecgkit.errors import EcgkitError
 
+EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -62,12 +68,27 @@ def ecgkit() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit with 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without … or µ is no reason to fail
+    sys.unraisablehook = _interrupt_again
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Python's own are for programmers; ours are part of the output
     sys.exit(_exit_code(args))
+
+
+def printable(text: str) -> str:
+    """Replace what would move the cursor or colour the terminal; files and names can hold anything."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
 
 
 def _exit_code(args: Sequence[str] | None) -> int:
     try:
         result = ecgkit.main(args, prog_name="ecgkit", standalone_mode=False)
+        _flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -85,25 +106,42 @@ def _exit_code(args: Sequence[str] | None) -> int:
             "(the README says how to take a small CPU build of torch)"
         )
     except OSError as error:
+        _give_up_output()
         if error.errno == errno.EPIPE:
-            return _close_quietly()
+            return EXIT_FAILED
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _complain(
                 f"no space left on the disk ({error.filename or 'while writing'}); nothing was left "
                 "half-written. Free some space and run the same command again"
             )
-        return _complain(f"{error.strerror or error} ({error.filename})" if error.filename else str(error))
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}; nothing was left half-written")
     return result if isinstance(result, int) else 0
 
 
+def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came where Python can't raise, such as while an HDF5 object was let go of."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.02, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def _complain(message: str) -> int:
-    click.echo(click.style("Error: ", fg="red", bold=True, reset=True) + message, err=True)
+    click.echo(click.style("Error: ", fg="red", bold=True, reset=True) + printable(message), err=True)
     return EXIT_BAD_INPUT
 
 
-def _close_quietly() -> int:
-    """The reader of our output has gone (`ecgkit … | head`); don't let the exit complain about it."""
-    import os
+def _give_up_output() -> None:
+    """If nobody takes our output any more (`ecgkit … | head`), don't let the exit complain about it."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+
+def _flush() -> None:
+    if sys.stdout:  # there is none after `>&-`
+        sys.stdout.flush()

@@ -62,15 +62,17 @@ def build_dataset(
 
 
 def _show(summary: BuildSummary) -> None:
+    from ecgkit.cli.console import show
+
     pipeline = summary.config.pipeline
     conditions = ", ".join(f"{name} {count}" for name, count in summary.conditions.items())
-    click.echo(f"{summary.path}{'  (SIMULATED data)' if summary.simulated else ''}")
+    show(f"{summary.path}{'  (SIMULATED data)' if summary.simulated else ''}")
     length = f"{pipeline.window_s:g} s at {pipeline.fs:g} Hz"
-    click.echo(f"  windows     {summary.n_windows} of {length}, shape {summary.shape}")
-    click.echo(f"  from        {summary.n_sessions} sessions of {len(summary.subjects)} subjects")
-    click.echo(f"  conditions  {conditions}")
-    click.echo(f"  mains       {'; '.join(summary.mains)}")
-    click.echo(f"  high-pass   {pipeline.high_pass_hz:g} Hz, zero phase; scaled to 0-1 by {pipeline.scale}")
-    click.echo(f"  splits      {', '.join(summary.schemes) or 'none possible'}")
-    click.echo(f"  content     sha256 {summary.sha256[:16]}…")
-    click.echo("Next: ecgkit train. To read it elsewhere: docs/format.md.")
+    show(f"  windows     {summary.n_windows} of {length}, shape {summary.shape}")
+    show(f"  from        {summary.n_sessions} sessions of {len(summary.subjects)} subjects")
+    show(f"  conditions  {conditions}")
+    show(f"  mains       {'; '.join(summary.mains)}")
+    show(f"  high-pass   {pipeline.high_pass_hz:g} Hz, zero phase; scaled to 0-1 by {pipeline.scale}")
+    show(f"  splits      {', '.join(summary.schemes) or 'none possible'}")
+    show(f"  content     sha256 {summary.sha256[:16]}…")
+    show("Next: ecgkit train. To read it elsewhere: docs/format.md.")

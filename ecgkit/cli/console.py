@@ -21,6 +21,7 @@ from rich.progress import Progress as RichBars
 from rich.table import Table
 from rich.text import Text
 
+from ecgkit.cli import printable
 from ecgkit.progress import Progress, Silent
 
 
@@ -33,6 +34,7 @@ class Bars:
 
     def start(self, task: str, total: int) -> None:
         """Show a bar for the task."""
+        self._bars.start()
         self._tasks[task] = self._bars.add_task(task, total=total, note="")
 
     def advance(self, task: str, note: str = "") -> None:
@@ -54,24 +56,42 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with RichBars(*columns, console=Console(stderr=True)) as bars:
+    bars = RichBars(*columns, console=Console(stderr=True))
+    try:
         yield Bars(bars)
+    finally:
+        if bars.tasks:  # else rich would print an empty line
+            bars.stop()
 
 
 def show_json(content: Any) -> None:
-    """Print one JSON document on standard output."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print one JSON document on standard output, in ASCII: any encoding of the terminal carries it."""
+    click.echo(json.dumps(content, indent=2, allow_nan=False))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """Print a table on standard output, as wide as the terminal, numbers as given."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(_text(column), overflow="fold")
     for row in rows:
-        table.add_row(*[Text(str(cell)) for cell in row])  # no markup: "[mV]" is a name, not a style
+        table.add_row(*map(_text, row))
     Console().print(table)
+
+
+def show(line: str) -> None:
+    """Print a line on standard output."""
+    click.echo(printable(line))
 
 
 def show_warnings(warnings: Iterable[str]) -> None:
     """Print each warning on standard error."""
     for warning in warnings:
-        click.echo(click.style("Warning: ", fg="yellow", bold=True, reset=True) + warning, err=True)
+        click.echo(
+            click.style("Warning: ", fg="yellow", bold=True, reset=True) + printable(warning), err=True
+        )
+
+
+def _text(cell: object) -> Text:
+    """Make a cell of a table, without markup: "[mV]" is a name, not a style."""
+    return Text(printable(str(cell)))

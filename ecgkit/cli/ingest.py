@@ -45,10 +45,13 @@ def ingest(
 
 
 def _show(summary: IngestSummary) -> None:
-    rate = "unknown" if summary.heart_rate_bpm is None else f"{summary.heart_rate_bpm:.0f} beats/min"
-    click.echo(f"{summary.tags.key}: {summary.outcome}")
-    click.echo(f"  channel     {summary.channel} ({summary.reason})")
-    click.echo(f"  duration    {summary.duration_s:.1f} s at {summary.fs:g} Hz")
-    click.echo(f"  heart rate  {rate} on average")
-    click.echo(f"  study       {summary.study}")
-    click.echo("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")
+    from ecgkit.cli.console import show
+
+    rate = summary.heart_rate_bpm
+    rate_text = "unknown" if rate is None else f"{rate:.0f} beats/min on average"
+    show(f"{summary.tags.key}: {summary.outcome}")
+    show(f"  channel     {summary.channel} ({summary.reason})")
+    show(f"  duration    {summary.duration_s:.1f} s at {summary.fs:g} Hz")
+    show(f"  heart rate  {rate_text}")
+    show(f"  study       {summary.study}")
+    show("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")

@@ -52,4 +52,4 @@ def simulate(
     if as_json:
         console.show_json(stage.summary_dict(summary))
         return
-    click.echo(stage.summary_text(summary))
+    console.show(stage.summary_text(summary))

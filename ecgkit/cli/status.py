@@ -27,19 +27,21 @@ def status(study: Path | None, as_json: bool) -> None:
 
 
 def _show(found: Status) -> None:
-    from ecgkit.cli.console import show_table
+    from ecgkit.cli.console import show, show_table
 
     simulated = "  SIMULATED" if any(header.simulated for header in found.sessions) else ""
-    click.echo(f"Study {found.study.settings.name} ({found.protocol.title}){simulated}")
-    columns = ["subject", "visit", *(condition.label for condition in found.protocol.conditions.values())]
+    show(f"Study {found.study.settings.name} ({found.protocol.title}){simulated}")
+    known = found.protocol.conditions
+    conditions = next(iter(found.rows.values()), known)
+    columns = ["subject", "visit", *(known[key].label if key in known else key for key in conditions)]
     rows = [
         (subject, visit, *(_cell(headers) for headers in row.values()))
         for (subject, visit), row in found.rows.items()
     ]
     show_table(columns, rows)
-    click.echo("Each cell: length of the recording, mean heart rate in beats/min; ! has a warning.")
+    show("Each cell: length of the recording, mean heart rate in beats/min; ! has a warning.")
     for line in _remarks(found):
-        click.echo(line)
+        show(line)
 
 
 def _cell(headers: tuple[SessionHeader, ...]) -> str:

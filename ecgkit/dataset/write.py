@@ -22,6 +22,8 @@ from ecgkit.dataset.schema import (
     MEANINGS,
     NUMBER_COLUMNS,
 )
+from ecgkit.errors import DatasetError
+from ecgkit.files import refuse_special
 from ecgkit.h5 import atomic_h5, write_texts
 from ecgkit.records import Tags
 
@@ -94,6 +96,28 @@ def write_dataset(
                 _write_array(file, f"splits/{scheme}/{fold}", roles, digest)
         _write_attributes(file, parts, description, content_sha256=digest.hexdigest())
     return digest.hexdigest()
+
+
+def refuse_other_files(path: Path) -> None:
+    """Refuse a path where something else lies than a data set, of whatever version.
+
+    Raises
+    ------
+    DatasetError
+        It holds something else.
+    OSError
+        It is not a file.
+    """
+    refuse_special(path)
+    if not path.exists():
+        return
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("format")
+    except OSError:
+        found = None
+    if not isinstance(found, str) or found != FORMAT:
+        raise DatasetError(f"{path}: holds something else than a data set; choose another name, or remove it")
 
 
 def join_columns(parts: Sequence[Part]) -> dict[str, NDArray[Any]]:

@@ -13,13 +13,15 @@ import numpy as np
 from ecgkit import __version__
 from ecgkit.config import Config, PipelineConfig, load_config
 from ecgkit.dataset.schema import LEAD_COLUMNS
-from ecgkit.dataset.write import Description, Part, join_columns, label_of, write_dataset
+from ecgkit.dataset.write import Description, Part, join_columns, label_of, refuse_other_files, write_dataset
 from ecgkit.errors import DatasetError, SignalError
+from ecgkit.files import refuse_special
 from ecgkit.progress import Progress, Silent
-from ecgkit.protocol.model import Protocol, load_protocol
+from ecgkit.protocol.model import Protocol
 from ecgkit.records import Session
 from ecgkit.splits import split_all
 from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
+from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.windows import CutWindows, cut_recording
 from ecgkit.study.folder import Study, open_study, read_participants
 from ecgkit.study.session_file import read_session
@@ -79,15 +81,25 @@ def run(
         Nothing has been written then.
     """
     study = open_study(study_folder)
-    protocol = load_protocol(study.settings.protocol)
+    protocol = protocol_of(study)
     mains_hz = study.settings.mains_hz or protocol.mains_hz
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
+    path = _target(study, out)
+    participants = read_participants(study)
     parts, cuts, warnings = _cut_sessions(study, config.pipeline, progress or Silent())
-    description = _describe(study, protocol, config, cuts)
+    description = _describe(study, protocol, config, cuts, participants=participants)
     folds = split_all(_window_table(parts, config.pipeline), SplitSettings(**config.splits.model_dump()))
-    path = out or study.dataset_path
     sha256 = write_dataset(path, parts, description, folds)
     return _summary(path, parts, cuts, folds, sha256=sha256, warnings=warnings, config=config)
+
+
+def _target(study: Study, out: Path | None) -> Path:
+    """Return where the data set goes; refuse a place where something else lies."""
+    if out is None:
+        refuse_special(study.dataset_path)
+        return study.dataset_path
+    refuse_other_files(out)
+    return out
 
 
 def _cut_sessions(
@@ -100,9 +112,10 @@ def _cut_sessions(
             f"{study.folder}: the study is empty. Take recordings in first: "
             "ecgkit ingest FILE --subject ID --condition KEY"
         )
-    progress.start("clean and cut", len(paths))
+    sessions = sorted((read_session(path) for path in paths), key=lambda session: session.tags)
+    progress.start("clean and cut", len(sessions))
     parts, cuts, warnings = [], [], []
-    for session in sorted((read_session(path) for path in paths), key=lambda session: session.tags):
+    for session in sessions:
         try:
             windows = cut_recording(session.recording, session.ecg, pipeline)
         except SignalError as error:
@@ -138,7 +151,14 @@ def _same_shape(parts: list[Part]) -> list[str]:
     ]
 
 
-def _describe(study: Study, protocol: Protocol, config: Config, cuts: list[CutWindows]) -> Description:
+def _describe(
+    study: Study,
+    protocol: Protocol,
+    config: Config,
+    cuts: list[CutWindows],
+    *,
+    participants: dict[str, dict[str, str]],
+) -> Description:
     n_leads = cuts[0].windows.shape[1]
     lead = protocol.lead.name
     units = {cut.unit for cut in cuts}
@@ -152,7 +172,7 @@ def _describe(study: Study, protocol: Protocol, config: Config, cuts: list[CutWi
         pipeline=config.pipeline.model_dump(),
         splits=config.splits.model_dump(),
         versions={"ecgkit": __version__, **{name: version(name) for name in COMPUTED_BY}},
-        participants=read_participants(study),
+        participants=participants,
     )
 
 

@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from ecgkit.analysis.heart_rate import mean_heart_rate_bpm
 from ecgkit.analysis.quality import finite_runs
 from ecgkit.analysis.rpeaks import find_r_peaks
-from ecgkit.errors import SignalError, StudyError
-from ecgkit.protocol.model import Condition, Protocol, load_protocol
+from ecgkit.errors import ChannelError, SignalError, StudyError
+from ecgkit.protocol.model import Condition, Protocol, load_protocol, shipped_protocols
 from ecgkit.readers import read
 from ecgkit.readers.ecg_channel import EcgChoice, find_ecg, millivolts_per_unit
 from ecgkit.records import Channel, Recording, Session, Tags
+from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.windows import read_physical
-from ecgkit.study.folder import Study, add_participant, create_study, open_study
+from ecgkit.study.folder import (
+    Study,
+    add_participant,
+    create_study,
+    is_study,
+    open_study,
+    read_participants,
+)
 from ecgkit.study.session_file import SessionHeader, read_headers, session_path, write_session
 
 DEFAULT_PROTOCOL = "dt4ecg"
@@ -82,14 +90,16 @@ def run(
     ecg = recording.channels[choice.index]
     rate_bpm, warnings = look_at_signal(recording, ecg, condition)
     sha256 = recording.sha256()
-    study = create_study(study_folder, protocol=protocol or DEFAULT_PROTOCOL)
+    study = create_study(study_folder, protocol=_protocol_source(protocol))
     known = read_headers(study)
+    read_participants(study)  # refused here, before anything is written
     outcome = _outcome(study, known, tags, sha256, replace=replace)
     if outcome != "already there":
         session = Session(tags, recording, (choice.index,), sha256)
         write_session(study, session, heart_rate_bpm=rate_bpm, warnings=warnings)
         _remove_older(known, tags, sha256)
-    add_participant(study, tags.subject)
+    for subject in sorted({tags.subject, *(header.tags.subject for header in known)}):
+        add_participant(study, subject)  # also those that an interrupted call left out
     return IngestSummary(
         study=study_folder,
         tags=tags,
@@ -134,22 +144,33 @@ def look_at_signal(
 
 def _protocol_of(study_folder: Path, protocol: str | None) -> Protocol:
     """Load the protocol of a study that is there, or the one that a new study shall have."""
-    if not (study_folder / "study.yaml").exists():
-        return load_protocol(protocol or DEFAULT_PROTOCOL)
-    study = open_study(study_folder)
-    if protocol not in (None, study.settings.protocol):
+    if not is_study(study_folder):
+        return load_protocol(DEFAULT_PROTOCOL if protocol is None else protocol)
+    rules = protocol_of(open_study(study_folder))
+    if protocol is not None and load_protocol(protocol) != rules:
         raise StudyError(
-            f"{study_folder}: the study follows protocol {study.settings.protocol!r}, "
-            f"got --protocol {protocol!r}; leave the option out, or choose another study folder"
+            f"{study_folder}: the study follows protocol {rules.name!r}, which is not the same as "
+            f"--protocol {protocol!r}; leave the option out, or choose another study folder"
         )
-    return load_protocol(study.settings.protocol)
+    return rules
+
+
+def _protocol_source(protocol: str | None) -> str | Path:
+    """Return the name of a shipped protocol, or the path of a file of one's own."""
+    if protocol is None:
+        return DEFAULT_PROTOCOL
+    return protocol if protocol in shipped_protocols() else Path(protocol)
 
 
 def _choose_channel(recording: Recording, channel: str | None) -> EcgChoice:
     if channel is None:
-        return find_ecg(recording.channels)
+        try:
+            return find_ecg(recording.channels)
+        except ChannelError as error:
+            raise ChannelError(f"{recording.path}: {error}") from error
     names = {c.name for c in recording.channels}
-    chosen = recording.channel(int(channel) if channel.isdigit() and channel not in names else channel)
+    positions = {str(c.index): c.index for c in recording.channels if str(c.index) not in names}
+    chosen = recording.channel(positions.get(channel, channel))
     return EcgChoice(chosen.index, "named by --channel")
 
 

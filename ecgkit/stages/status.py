@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecgkit.protocol.model import Protocol, load_protocol
+from ecgkit.protocol.model import Protocol
+from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.study.folder import Study, open_study
 from ecgkit.study.session_file import SessionHeader, read_headers
 
@@ -18,7 +19,8 @@ class Status:
     Attributes
     ----------
     rows
-        ``(subject, visit) -> condition -> sessions`` (takes) there.
+        ``(subject, visit) -> condition -> sessions`` (takes) there; the protocol's conditions, then any
+        others that sessions have.
     missing
         (subject, visit, condition) that the protocol has and the study has not.
     """
@@ -73,10 +75,11 @@ def run(study_folder: Path) -> Status:
         There is no study, or one of its files is damaged.
     """
     study = open_study(study_folder)
-    protocol = load_protocol(study.settings.protocol)
+    protocol = protocol_of(study)
     headers = read_headers(study)
     subjects = sorted({header.tags.subject for header in headers})
     visits = sorted({header.tags.visit for header in headers})
+    others = sorted({header.tags.condition for header in headers} - set(protocol.conditions))
     rows = {
         (subject, visit): {
             condition: tuple(
@@ -85,12 +88,17 @@ def run(study_folder: Path) -> Status:
                 if (header.tags.subject, header.tags.visit, header.tags.condition)
                 == (subject, visit, condition)
             )
-            for condition in protocol.conditions
+            for condition in (*protocol.conditions, *others)
         }
         for subject in subjects
         for visit in visits
     }
-    missing = tuple((*who, condition) for who, row in rows.items() for condition in row if not row[condition])
+    missing = tuple(
+        (*who, condition)
+        for who, row in rows.items()
+        for condition in protocol.conditions
+        if not row[condition]
+    )
     runs = list(study.runs_folder.glob("*/run.json")) if study.runs_folder.is_dir() else []
     return Status(
         study=study,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ecgkit.errors import ConfigError, StudyError
 from ecgkit.files import write_text
@@ -16,8 +15,11 @@ from ecgkit.settings import Settings, checked, read_yaml
 
 FORMAT_VERSION = "1.0"
 STUDY_FILE = "study.yaml"
+PROTOCOL_FILE = "protocol.yaml"  # a protocol of the study's own lies in it
 DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
+PARTICIPANTS_FILE = "participants.tsv"
+IDENTITY = "participant_id"
 
 
 class StudyFile(Settings):
@@ -28,6 +30,13 @@ class StudyFile(Settings):
     protocol: Annotated[str, Field(min_length=1)]
     mains_hz: Annotated[float, Field(ge=40, le=70)] | None = None
 
+    @field_validator("name", "protocol")
+    @classmethod
+    def _is_printable(cls, text: str) -> str:
+        if not text.isprintable():
+            raise ValueError("expected text without control characters")
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -35,6 +44,12 @@ class Study:
 
     folder: Path
     settings: StudyFile
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's name, or the path of its file, which ``study.yaml`` gives from its own folder."""
+        name = self.settings.protocol
+        return str(self.folder / name) if name.endswith((".yaml", ".yml")) else name
 
     @property
     def sessions_folder(self) -> Path:
@@ -53,14 +68,28 @@ class Study:
 
     def session_paths(self) -> tuple[Path, ...]:
         """Return the session files, sorted by name."""
-        return tuple(sorted(self.sessions_folder.glob("sub-*.h5")))
+        if not self.sessions_folder.exists():
+            return ()
+        return tuple(sorted(path for path in self.sessions_folder.iterdir() if path.match("sub-*.h5")))
 
 
 def find_study(folder: Path | None = None) -> Path:
-    """Return the study's folder: the one given, else the nearest ``study.yaml`` upwards, else ./study."""
+    """Return the study's folder: the one given, else the nearest ``study.yaml`` upwards, else ./study.
+
+    Raises
+    ------
+    StudyError
+        The working directory does not exist any more.
+    """
     if folder is not None:
         return folder
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError as error:
+        raise StudyError(
+            "the folder that you are in was removed, so no study can be looked for from here; change to "
+            "another folder"
+        ) from error
     for candidate in (here, *here.parents):
         if (candidate / STUDY_FILE).is_file():
             return candidate
@@ -77,6 +106,8 @@ def open_study(folder: Path | str) -> Study:
     """
     folder = Path(folder)
     path = folder / STUDY_FILE
+    if is_study(folder) and not path.is_file():
+        raise StudyError(f"{path}: a folder, or a link to nowhere; expected a file. Put it back in its place")
     if not path.is_file():
         raise StudyError(
             f"{folder}: no study here ({STUDY_FILE} is missing). Make one by ingesting a first recording: "
@@ -95,49 +126,90 @@ def open_study(folder: Path | str) -> Study:
         raise StudyError(str(error)) from error
 
 
-def create_study(folder: Path, *, protocol: str) -> Study:
-    """Make an empty study, named as its folder; one that is there already is opened."""
-    if (folder / STUDY_FILE).exists():
+def is_study(folder: Path) -> bool:
+    """Tell whether a folder holds a study, sound or not; a link to a disk that is not there counts too."""
+    return os.path.lexists(folder / STUDY_FILE)
+
+
+def create_study(folder: Path, *, protocol: str | Path) -> Study:
+    """Make an empty study, named as its folder; one that is there already is opened.
+
+    Parameters
+    ----------
+    protocol
+        The name of a shipped protocol, or the file of one's own, which is copied into the study.
+    """
+    if is_study(folder):
         return open_study(folder)
     if folder.exists() and not folder.is_dir():
         raise StudyError(f"{folder}: a file is in the way, expected a folder")
     import yaml
 
-    settings = StudyFile(format_version=FORMAT_VERSION, name=folder.resolve().name, protocol=protocol)
+    if isinstance(protocol, Path):
+        write_text(folder / PROTOCOL_FILE, protocol.read_text(encoding="utf-8"))
+        protocol = PROTOCOL_FILE
+    name = "".join(filter(str.isprintable, folder.resolve().name)) or "study"
+    settings = StudyFile(format_version=FORMAT_VERSION, name=name, protocol=protocol)
     write_text(folder / STUDY_FILE, yaml.safe_dump(settings.model_dump(exclude_none=True), sort_keys=False))
     return Study(folder, settings)
 
 
 def read_participants(study: Study) -> dict[str, dict[str, str]]:
-    """Read participants.tsv: subject id -> its further columns (age, sex, …), empty where n/a."""
-    path = study.folder / "participants.tsv"
-    if not path.exists():
-        return {}
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise StudyError(f"{path}: not a tab-separated UTF-8 table ({error})") from error
-    participants = {}
-    for number, row in enumerate(rows, start=2):
-        identity = row.pop("participant_id", None)
-        if not identity or None in row or None in row.values():
-            raise StudyError(
-                f"{path}, line {number}: expected participant_id and one value a column, separated by tabs"
-            )
-        participants[identity.removeprefix("sub-")] = {k: "" if v == NOT_KNOWN else v for k, v in row.items()}
-    return participants
+    """Read participants.tsv: subject id -> its further columns (age, sex, …), empty where n/a.
+
+    Raises
+    ------
+    StudyError
+        It is no such table; the message names the line.
+    """
+    columns, *rows = _read_table(study)
+    return {
+        row[0].removeprefix("sub-"): {
+            column: "" if value == NOT_KNOWN else value
+            for column, value in zip(columns[1:], row[1:], strict=True)
+        }
+        for row in rows
+    }
 
 
 def add_participant(study: Study, subject: str) -> None:
     """Add a subject to participants.tsv, if not in it yet; columns and rows of yours are kept."""
-    participants = read_participants(study)
-    if subject in participants:
+    columns, *rows = _read_table(study)
+    if subject in (row[0].removeprefix("sub-") for row in rows):
         return
-    participants[subject] = {}
-    columns = list(dict.fromkeys(["age", "sex", *(name for row in participants.values() for name in row)]))
-    text = io.StringIO()
-    table = csv.writer(text, delimiter="\t", lineterminator="\n")
-    table.writerow(["participant_id", *columns])
-    for name, row in sorted(participants.items()):
-        table.writerow([f"sub-{name}", *(row.get(column) or NOT_KNOWN for column in columns)])
-    write_text(study.folder / "participants.tsv", text.getvalue())
+    rows.append([f"sub-{subject}", *[NOT_KNOWN] * (len(columns) - 1)])
+    lines = ("\t".join(row) + "\n" for row in (columns, *sorted(rows)))
+    write_text(study.folder / PARTICIPANTS_FILE, "".join(lines))
+
+
+def _read_table(study: Study) -> list[list[str]]:
+    """Return the cells of participants.tsv, column names first; BIDS knows no quotes in it."""
+    path = study.folder / PARTICIPANTS_FILE
+    if not path.exists():
+        return [[IDENTITY, "age", "sex"]]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.reason
+        raise StudyError(f"{path}: can't be read as UTF-8 text ({why}); save it so, with tabs") from error
+    lines = {number: line for number, line in enumerate(text.split("\n"), start=1) if line.strip()}
+    table = [line.split("\t") for line in lines.values()] or [[IDENTITY]]
+    known: set[str] = set()
+    for number, row in zip(lines, table, strict=False):
+        if fault := _fault(row, table[0], known):
+            raise StudyError(f"{path}, line {number}: {fault}; got {row[:4]}")
+        known.add(row[0].removeprefix("sub-"))
+    return table
+
+
+def _fault(row: list[str], columns: list[str], known: set[str]) -> str:
+    """Say what is wrong with a row of participants.tsv, "" if nothing is."""
+    if row is columns:
+        named = all(column.strip(".") and "/" not in column for column in columns)  # they name HDF5 objects
+        if columns[0] != IDENTITY or len(set(columns)) < len(columns) or not named:
+            return f"expected column names, each once and without a slash, {IDENTITY} first, tabs between"
+    elif len(row) != len(columns) or not row[0] or "\0" in "".join(row):
+        return f"expected {IDENTITY} and one value a column, separated by tabs"
+    elif row[0].removeprefix("sub-") in known:
+        return f"participant {row[0]!r} for the second time, expected each once"
+    return ""

@@ -87,7 +87,7 @@ def read_session(path: Path) -> Session:
             path=path,
             format="session",
             version=str(attribute(file, "source_version", str, error=StudyError)),
-            fs=attribute(file, "fs", float, error=StudyError),
+            fs=attribute(file, "fs", float, positive=True, error=StudyError),
             channels=channels,
             simulated=header.simulated,
         )
@@ -112,7 +112,11 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         partial(attribute, kind=str, error=StudyError),
         partial(attribute, kind=int, error=StudyError),
     )
-    tags = Tags(text(file, "subject"), text(file, "condition"), number(file, "visit"), number(file, "take"))
+    tagged = text(file, "subject"), text(file, "condition"), number(file, "visit"), number(file, "take")
+    try:
+        tags = Tags(*tagged)
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from error
     if path.stem != tags.key:
         raise StudyError(
             f"{path}: the file's tags are {tags.key}; rename it back, or ingest the recording anew"
@@ -122,8 +126,8 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         path=path,
         tags=tags,
         sha256=text(file, "source_sha256"),
-        duration_s=attribute(file, "duration_s", float, error=StudyError),
-        heart_rate_bpm=None if np.isnan(rate) else rate,
+        duration_s=attribute(file, "duration_s", float, positive=True, error=StudyError),
+        heart_rate_bpm=rate if np.isfinite(rate) else None,
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
         warnings=tuple(str(warning) for warning in json.loads(text(file, "warnings"))),
     )
@@ -158,8 +162,8 @@ def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
         number=attribute(stored, "number", int, error=StudyError),
         name=attribute(stored, "name", str, error=StudyError),
         unit=attribute(stored, "unit", str, error=StudyError),
-        fs=attribute(stored, "fs", float, error=StudyError),
-        divider=attribute(stored, "divider", int, error=StudyError),
+        fs=attribute(stored, "fs", float, positive=True, error=StudyError),
+        divider=attribute(stored, "divider", int, positive=True, error=StudyError),
         n_samples=len(stored),
         dtype=stored.dtype.newbyteorder("="),
         scale=attribute(stored, "scale", float, error=StudyError),

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import ChannelError, ProtocolError, SignalError, StudyError
+from ecgkit.protocol.model import shipped_protocols
 from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
-from ecgkit.stages import ingest
+from ecgkit.stages import ingest, status
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
 from ecgkit.study.session_file import read_session
@@ -33,6 +34,14 @@ def acq(
         AcqChannel(samples=np.zeros(len(samples)), name="Resp", unit="Volts"),
     ]
     write_acq(path, channels, fs=FS, markers=[AcqMarker(0, "Segment 1", style="apnd")])
+    return path
+
+
+def own_protocol(folder: Path) -> Path:
+    """A protocol with "sitting" for "rest"."""
+    text = shipped_protocols()["dt4ecg"].read_text(encoding="utf-8")
+    path = folder / "mine.yaml"
+    path.write_text(text.replace("  rest:", "  sitting:"), encoding="utf-8")
     return path
 
 
@@ -125,8 +134,18 @@ def test_ingest_takes_the_channel_that_is_named(tmp_path: Path) -> None:
 def test_ingest_refuses_another_protocol_than_the_studys(tmp_path: Path) -> None:
     study = tmp_path / "study"
     ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
+    mine = own_protocol(tmp_path)
     with pytest.raises(StudyError, match="follows protocol 'dt4ecg'"):
-        ingest.run(acq(tmp_path, beats(80.0)), REST, study_folder=study, protocol="mine.yaml")
+        ingest.run(acq(tmp_path, beats(80.0)), REST, study_folder=study, protocol=str(mine))
+
+
+def test_ingest_keeps_a_protocol_of_ones_own_in_the_study(tmp_path: Path) -> None:
+    study, mine, file = tmp_path / "study", own_protocol(tmp_path), acq(tmp_path, beats(70.0))
+    for _ in range(2):
+        ingest.run(file, Tags("07", "sitting"), study_folder=study, protocol=str(mine))
+    assert (study / "protocol.yaml").read_bytes() == mine.read_bytes()
+    mine.unlink()
+    assert status.run(study).protocol.conditions.keys() == {"sitting", "exercise", "deep_breathing"}
 
 
 @pytest.mark.parametrize(
