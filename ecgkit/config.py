@@ -46,7 +46,7 @@ class SplitConfig(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of every random split")] = 0
     n_folds: Annotated[int, Field(ge=2, le=100, description="folds of leave-subjects-out and blocked")] = 5
     test_share: Annotated[float, Field(gt=0, lt=1, description="test share of the paper's split")] = 0.3
-    gap_s: Annotated[float, Field(ge=0, description="left out between blocks, seconds")] = 3.0
+    gap_s: Annotated[float, Field(ge=0, le=3600, description="left out between blocks, seconds")] = 3.0
 
 
 class TrainConfig(Settings):

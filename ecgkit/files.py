@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,11 +37,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     >>> target.read_text(encoding="utf-8")
     'all of it'
     """
-    part = path.parent / f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{path.suffix}"
+    part = path.parent / f"{temporary_name()}{path.suffix}"
     try:
         refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _writing_in(path.parent):
+        with writing_in(path.parent):
             try:
                 yield part
                 with part.open("rb+") as written:
@@ -71,6 +72,11 @@ def refuse_special(path: Path) -> None:
         raise OSError(errno.EINVAL, "a device or a pipe, expected a file", str(path))
 
 
+def temporary_name() -> str:
+    """Return a new hidden name for what is not whole yet; what is left under it is cleared away later."""
+    return f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically, with Unix line ends on every system."""
     with atomic_path(path) as part:
@@ -84,7 +90,7 @@ def sha256_of(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _writing_in(folder: Path) -> Iterator[None]:
+def writing_in(folder: Path) -> Iterator[None]:
     """Share the folder's lock while writing in it; whoever has it alone removes what was left half-done.
 
     The system gives the lock of a killed process back. Where folders can't be locked (Windows, some
@@ -109,7 +115,11 @@ def _writing_in(folder: Path) -> Iterator[None]:
 
 def _remove_left_over(folder: Path) -> None:
     for path in folder.iterdir():
-        if TEMPORARY_FILE.fullmatch(path.name) and path.is_file():
+        if not TEMPORARY_FILE.fullmatch(path.name) or path.is_symlink():
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()
 
 

@@ -168,21 +168,20 @@ class Recording:
         return max((channel.duration_s for channel in self.channels), default=0.0)
 
     def channel(self, key: str | int) -> Channel:
-        """Return a channel by name, or by its position in the file from 0.
+        """Return a channel by name, or by its position from 0 (as text where no channel has this name).
 
         Raises
         ------
         ChannelError
             No channel, or more than one, has this name.
         """
-        if isinstance(key, int):
-            if not 0 <= key < len(self.channels):
-                raise ChannelError(f"{self.path}: no channel {key}; it has 0 to {len(self.channels) - 1}")
-            return self.channels[key]
-        found = [channel for channel in self.channels if channel.name == key]
+        found = [channel for channel in self.channels if key in (channel.name, channel.index)]
+        found = found or [channel for channel in self.channels if key == str(channel.index)]
         if not found:
             names = [channel.name for channel in self.channels]
-            raise ChannelError(f"{self.path}: {unknown('channel', key, names)}")
+            raise ChannelError(
+                f"{self.path}: {unknown('channel', str(key), names)} By position: 0 to {len(names) - 1}"
+            )
         if len(found) > 1:
             positions = ", ".join(str(channel.index) for channel in found)
             raise ChannelError(
@@ -200,7 +199,7 @@ class Recording:
         AcqKnowledge marks where a stopped recording was resumed: time jumps there.
         """
         starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.starts_segment}
-        edges = [*sorted(s for s in starts if s < channel.n_samples), channel.n_samples]
+        edges = [*sorted(s for s in starts if 0 <= s < channel.n_samples), channel.n_samples]
         return tuple(itertools.pairwise(edges))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ecgkit.errors import ConfigError
+from ecgkit.lookup import unknown
 
 MAX_YAML_BYTES = 1_000_000
 
@@ -32,7 +34,7 @@ def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mod
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
+        lines = [_describe(problem, model) for problem in error.errors()]
         raise ConfigError(f"{where}: " + "; ".join(lines)) from error
 
 
@@ -51,7 +53,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if size > MAX_YAML_BYTES:
             raise ConfigError(f"{path}: {size} bytes, expected at most {MAX_YAML_BYTES} for a YAML file")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: can't be read as a YAML text file ({error})") from error
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
@@ -66,6 +70,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _describe(problem: Any) -> str:
+def _describe(problem: Any, model: type[BaseModel]) -> str:
+    """Say which field is wrong, what was expected and what was got."""
     field = ".".join(str(part) for part in problem["loc"])
-    return f"{field}: {problem['msg'].lower()} (got {problem['input']!r})"
+    if problem["type"] == "extra_forbidden":
+        names = _names(model, problem["loc"][:-1])
+        return unknown("setting", field, names) if names else f"{field}: not a setting that is known here"
+    if problem["type"] == "missing":
+        return f"{field}: missing"
+    return f"{field}: {problem['msg'].lower()} (got {reprlib.repr(problem['input'])})"
+
+
+def _names(model: type[BaseModel], place: Sequence[Any]) -> list[str]:
+    """Return the names that a model knows at a place inside it, none where it holds no settings."""
+    for part in place:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

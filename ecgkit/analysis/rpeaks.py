@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHORTEST_S = 2.0
+LARGEST = 1e100
+LOWEST_FS = 20.0  # NeuroKit2 fails on slower signals
 
 
 def find_r_peaks(signal: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
@@ -23,9 +25,11 @@ def find_r_peaks(signal: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
     Returns
     -------
     NDArray
-        Sample indexes, ascending; none where the signal is flat or shorter than 2 s.
+        Sample indexes, ascending; none where the signal is flat, absurdly large, shorter
+        than 2 s or slower than 20 Hz.
     """
-    if len(signal) < SHORTEST_S * fs or np.ptp(signal) == 0:
+    span = np.ptp(signal) if len(signal) else 0.0
+    if len(signal) < SHORTEST_S * fs or fs < LOWEST_FS or not 0 < span < LARGEST:
         return np.empty(0, dtype=np.int64)
     import neurokit2
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder."
+)
 @click.option("--epochs", type=int, default=10, show_default=True, help="Few are enough to show the way.")
 @click.option("--subjects", type=int, default=15, show_default=True, help="How many people to simulate.")
 @click.option("--duration-s", type=float, default=180.0, show_default=True, help="Length of a recording.")
@@ -35,7 +37,9 @@ def _show(summary: DemoSummary) -> None:
 
     overall, asked = summary.predicted.overall, summary.asked
     click.echo("\nAll of this is SIMULATED: nobody was recorded.\n")
-    click.echo(f"  {summary.simulated.out}   {len(summary.simulated.files)} recordings (.acq), two visits each")
+    click.echo(
+        f"  {summary.simulated.out}   {len(summary.simulated.files)} recordings (.acq), two visits each"
+    )
     click.echo(f"  {summary.study}   the study: {summary.built.n_sessions} sessions of the first visits")
     click.echo(f"  {summary.built.path}   {summary.built.n_windows} windows")
     click.echo(f"  {summary.trained.run}   weights, scores, report\n")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecgkit.cli import printable
+
 if TYPE_CHECKING:
     from ecgkit.records import Channel, Marker, Recording
     from ecgkit.stages.info import FileInfo
@@ -49,7 +51,7 @@ def _show(found: FileInfo) -> None:
     )
     if found.ecg:
         name = recording.channels[found.ecg.index].name
-        click.echo(_printable(f"{'ECG':<12}channel {found.ecg.index}, {name!r}: {found.ecg.reason}"))
+        click.echo(printable(f"{'ECG':<12}channel {found.ecg.index}, {name!r}: {found.ecg.reason}"))
     if len(found.segments_s) > 1:
         spans = ", ".join(f"{start:.3f} to {stop:.3f} s" for start, stop in found.segments_s)
         click.echo(f"{'segments':<12}{spans}, with a pause between them")
@@ -59,8 +61,8 @@ def _show(found: FileInfo) -> None:
         show_table(("sample", "seconds", "marker", "style", "channel"), rows)
     if len(recording.markers) > MARKERS_SHOWN:
         click.echo(f"and {len(recording.markers) - MARKERS_SHOWN} more markers (all with --json)")
-    problem = [f"no ECG channel chosen: {_printable(found.ecg_problem)}"] if found.ecg_problem else []
-    show_warnings([*map(_printable, recording.warnings), *problem])
+    problem = [f"no ECG channel chosen: {printable(found.ecg_problem)}"] if found.ecg_problem else []
+    show_warnings([*map(printable, recording.warnings), *problem])
 
 
 def _facts(recording: Recording) -> list[tuple[str, str]]:
@@ -68,7 +70,7 @@ def _facts(recording: Recording) -> list[tuple[str, str]]:
     clock = f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02}:{int(seconds % 60):02}"
     start = f"{recording.start_time:%Y-%m-%d %H:%M:%S} UTC" if recording.start_time else "not in the file"
     return [
-        ("file", _printable(str(recording.path))),
+        ("file", printable(str(recording.path))),
         ("format", f"{recording.format} ({recording.version})"),
         *recording.details,
         ("base rate", f"{recording.fs:g} Hz"),
@@ -82,8 +84,8 @@ def _facts(recording: Recording) -> list[tuple[str, str]]:
 def _channel_row(channel: Channel) -> tuple[object, ...]:
     return (
         channel.index,
-        _printable(channel.name),
-        _printable(channel.unit),
+        printable(channel.name),
+        printable(channel.unit),
         f"{channel.fs:g}",
         channel.n_samples,
         f"{channel.duration_s:.3f}",
@@ -96,14 +98,7 @@ def _marker_row(marker: Marker, recording: Recording) -> tuple[object, ...]:
     return (
         marker.sample,
         f"{marker.time_s:.3f}",
-        _printable(marker.text),
-        _printable(marker.style),
-        _printable(name),
-    )
-
-
-def _printable(text: str) -> str:
-    """Replace what would move the cursor or colour the terminal; a file's texts can hold anything."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+        printable(marker.text),
+        printable(marker.style),
+        printable(name),
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecgkit.cli import printable
+
 if TYPE_CHECKING:
     from ecgkit.stages.predict import Answer, Prediction
 
@@ -50,7 +52,7 @@ def _show(found: Prediction) -> None:
         ("who", overall.subject, overall.subject_probability),
         ("state", overall.condition, overall.condition_probability),
     ):
-        click.echo(f"  {what:<6}{click.style(_printable(label), bold=True)}  ({probability:.2f})")
+        click.echo(f"  {what:<6}{click.style(printable(label), bold=True)}  ({probability:.2f})")
     click.echo(f"fused over {overall.n_windows} windows, taken as one person in one state\n")
     click.echo(LINE.format("time", "who", "p", "state", "p", "beats/min", "quality"))
     for answer in found.answers[:ROWS_SHOWN]:
@@ -65,15 +67,10 @@ def _show(found: Prediction) -> None:
 def _line(answer: Answer) -> str:
     return LINE.format(
         f"{answer.start_s:.1f} s",
-        _printable(answer.subject),
+        printable(answer.subject),
         f"{answer.subject_probability:.2f}",
-        _printable(answer.condition),
+        printable(answer.condition),
         f"{answer.condition_probability:.2f}",
         "–" if answer.heart_rate_bpm is None else f"{answer.heart_rate_bpm:.0f}",
         "–" if answer.quality is None else f"{answer.quality:.2f}",
     )
-
-
-def _printable(label: str) -> str:
-    """Show a label, escaped where it would move the cursor: a run may come from anywhere."""
-    return label if label.isprintable() else ascii(label)

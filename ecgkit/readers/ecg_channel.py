@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ecgkit.errors import ChannelError
-from ecgkit.records import Channel
+from ecgkit.records import Channel, Recording
 
 LOWEST_ECG_RATE_HZ = 100
 
@@ -96,3 +96,25 @@ def _word(channel: Channel) -> str | None:
 def _listed(channels: Sequence[Channel]) -> str:
     rows = (f"{c.index}: {c.name!r} ({c.unit or 'no unit'}, {c.fs:g} Hz)" for c in channels)
     return f"The channels are {'; '.join(rows)}"
+
+
+def choose_ecg(recording: Recording, named: Sequence[str] = ()) -> tuple[tuple[int, ...], str]:
+    """Return the indexes of the ECG channels of a recording, in lead order, and why they were taken.
+
+    Parameters
+    ----------
+    named
+        Names or positions that a user gave; none to have the channel found by `find_ecg`.
+
+    Raises
+    ------
+    ChannelError
+        A named channel is not there; or none was named and none, or several, may be the ECG.
+    """
+    if named:
+        return tuple(recording.channel(key).index for key in named), "named by --channel"
+    try:
+        choice = find_ecg(recording.channels)
+    except ChannelError as error:
+        raise ChannelError(f"{recording.path}: {error}") from error
+    return (choice.index,), choice.reason

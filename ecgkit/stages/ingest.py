@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ecgkit.analysis.heart_rate import mean_heart_rate_bpm
 from ecgkit.analysis.quality import finite_runs
 from ecgkit.analysis.rpeaks import find_r_peaks
-from ecgkit.errors import ChannelError, SignalError, StudyError
+from ecgkit.errors import SignalError, StudyError
 from ecgkit.protocol.model import Condition, Protocol, load_protocol, shipped_protocols
 from ecgkit.readers import read
-from ecgkit.readers.ecg_channel import EcgChoice, find_ecg, millivolts_per_unit
+from ecgkit.readers.ecg_channel import choose_ecg, millivolts_per_unit
 from ecgkit.records import Channel, Recording, Session, Tags
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.windows import read_physical
@@ -86,8 +86,8 @@ def run(
     recording = read(file)
     rules = _protocol_of(study_folder, protocol)
     condition = rules.condition(tags.condition)
-    choice = _choose_channel(recording, channel)
-    ecg = recording.channels[choice.index]
+    indexes, reason = choose_ecg(recording, [] if channel is None else [channel])
+    ecg = recording.channels[indexes[0]]
     rate_bpm, warnings = look_at_signal(recording, ecg, condition)
     sha256 = recording.sha256()
     study = create_study(study_folder, protocol=_protocol_source(protocol))
@@ -95,7 +95,7 @@ def run(
     read_participants(study)  # refused here, before anything is written
     outcome = _outcome(study, known, tags, sha256, replace=replace)
     if outcome != "already there":
-        session = Session(tags, recording, (choice.index,), sha256)
+        session = Session(tags, recording, indexes, sha256)
         write_session(study, session, heart_rate_bpm=rate_bpm, warnings=warnings)
         _remove_older(known, tags, sha256)
     for subject in sorted({tags.subject, *(header.tags.subject for header in known)}):
@@ -105,7 +105,7 @@ def run(
         tags=tags,
         outcome=outcome,
         channel=ecg.name,
-        reason=choice.reason,
+        reason=reason,
         fs=ecg.fs,
         duration_s=ecg.duration_s,
         heart_rate_bpm=rate_bpm,
@@ -160,18 +160,6 @@ def _protocol_source(protocol: str | None) -> str | Path:
     if protocol is None:
         return DEFAULT_PROTOCOL
     return protocol if protocol in shipped_protocols() else Path(protocol)
-
-
-def _choose_channel(recording: Recording, channel: str | None) -> EcgChoice:
-    if channel is None:
-        try:
-            return find_ecg(recording.channels)
-        except ChannelError as error:
-            raise ChannelError(f"{recording.path}: {error}") from error
-    names = {c.name for c in recording.channels}
-    positions = {str(c.index): c.index for c in recording.channels if str(c.index) not in names}
-    chosen = recording.channel(positions.get(channel, channel))
-    return EcgChoice(chosen.index, "named by --channel")
 
 
 def _outcome(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import ChannelError, ConfigError, RunError
 from ecgkit.readers import read
-from ecgkit.readers.ecg_channel import find_ecg
+from ecgkit.readers.ecg_channel import choose_ecg
 from ecgkit.records import Recording
 from ecgkit.settings import checked
 from ecgkit.stages.evaluation import log_softmax
@@ -184,23 +184,13 @@ def _pipeline(folder: Path, card: RunCard) -> PipelineConfig:
 def _choose_channels(
     recording: Recording, channels: Sequence[str], card: RunCard
 ) -> tuple[tuple[int, ...], str]:
-    if channels:
-        chosen, reason = tuple(_channel_index(recording, key) for key in channels), "named by --channel"
-    else:
-        choice = find_ecg(recording.channels)
-        chosen, reason = (choice.index,), choice.reason
+    chosen, reason = choose_ecg(recording, channels)
     if len(chosen) != card.spec.n_leads:
         raise ChannelError(
             f"{recording.path}: {len(chosen)} ECG channels taken, the run was trained on {card.spec.n_leads} "
             f"({', '.join(card.lead_names)}); name as many, in this order, each with --channel"
         )
     return chosen, reason
-
-
-def _channel_index(recording: Recording, key: str) -> int:
-    """Return a channel's position by its name, or by its position if no channel has such a name."""
-    named = any(channel.name == key for channel in recording.channels)
-    return recording.channel(int(key) if key.isdecimal() and not named else key).index
 
 
 def _answer(outputs: _Outputs, rows: slice, card: RunCard, window_s: float) -> Answer:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecgkit.errors import RunError, TrainingError
-from ecgkit.files import TEMPORARY_PREFIX
+from ecgkit.files import temporary_name, writing_in
 from ecgkit.lookup import unknown
 
 LATEST = "latest"
@@ -53,6 +51,8 @@ class NewRun:
 def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     """Give a hidden folder to fill; put it in place if the block succeeds, else remove it.
 
+    What a killed training left is removed by the next one.
+
     Parameters
     ----------
     runs
@@ -70,17 +70,18 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     parent = out.parent if out is not None else runs
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     parent.mkdir(parents=True, exist_ok=True)
-    run = NewRun(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent)), parent, out)
-    try:
-        yield run
-        _make_searchable_as_usual(run.part)
-        place = run.reserve()
-        place.rmdir()  # empty; Windows can't rename onto a folder
-        run.part.rename(place)
-    finally:
-        if run.part.exists():
-            shutil.rmtree(run.part, ignore_errors=True)
-            _remove_empty([*([run.path] if run.path else []), *made])
+    run = NewRun(parent / temporary_name(), parent, out)
+    with writing_in(parent):
+        try:
+            run.part.mkdir()
+            yield run
+            place = run.reserve()
+            place.rmdir()  # empty; Windows can't rename onto a folder
+            run.part.rename(place)
+        finally:
+            if run.part.exists():
+                shutil.rmtree(run.part, ignore_errors=True)
+                _remove_empty([*([run.path] if run.path else []), *made])
 
 
 def find_run(name: str, runs: Path | None) -> Path:
@@ -118,13 +119,6 @@ def numbered_runs(runs: Path) -> list[Path]:
         return []
     found = [folder for folder in runs.iterdir() if folder.name.isdecimal() and folder.is_dir()]
     return sorted(found, key=lambda folder: int(folder.name))
-
-
-def _make_searchable_as_usual(folder: Path) -> None:
-    """Give a temporary folder (made for its owner only) the permissions of an ordinary new one."""
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
 
 
 def _remove_empty(folders: list[Path]) -> None:

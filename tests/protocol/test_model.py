@@ -43,9 +43,9 @@ def test_load_protocol_from_a_file_of_ones_own(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("mains_hz: 50", "mains_hz: 500", r"mains_hz: .*less than or equal to 70 \(got 500\)"),
-        ("title: One state", "titel: One state", "titel: extra inputs"),
+        ("title: One state", "titel: One state", "unknown setting 'titel'.*Did you mean 'title'"),
         ("sitting:", "../up:", "condition key '../up'"),
-        ("duration_s: 60, ", "", "conditions.sitting.duration_s: field required"),
+        ("duration_s: 60, ", "", "conditions.sitting.duration_s: missing"),
     ],
 )
 def test_load_protocol_names_the_wrong_field(tmp_path: Path, old: str, new: str, message: str) -> None:

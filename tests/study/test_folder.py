@@ -26,7 +26,7 @@ def test_find_study_looks_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("text", "message"),
     [
         ("format_version: '9.0'\nname: a\nprotocol: b\n", "format version '9.0', this ecgkit reads '1.0'"),
-        ("format_version: '1.0'\nname: a\n", "protocol: field required"),
+        ("format_version: '1.0'\nname: a\n", "protocol: missing"),
         ("format_version: '1.0'\nname: a\nprotocol: b\nmains_hz: 5\n", "mains_hz"),
         ("a: [", "not valid YAML"),
     ],
