@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-import ecgkit
 from ecgkit.errors import ConfigError, ProtocolError
 from ecgkit.lookup import unknown
 from ecgkit.records import CONDITION_PATTERN
@@ -99,6 +98,6 @@ def protocols_folder() -> Path:
 
     In a wheel it lies inside the package; in a checkout (editable install) beside it.
     """
-    package = Path(ecgkit.__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "_protocols"
     return installed if installed.is_dir() else package.parent / "protocols"

@@ -5,6 +5,6 @@ has the attribute `last_weight`: the parameter whose gradients are compared when
 """
 
 BACKBONES = {
-    "resnet": "ecgkit.models.backbones.resnet:ResNet",
-    "cnn": "ecgkit.models.backbones.cnn:PlainCNN",
+    "resnet": "ecgkit.models.backbones.resnet:resnet",
+    "cnn": "ecgkit.models.backbones.cnn:cnn",
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from ecgkit.models.stack import Stack
 
 if TYPE_CHECKING:
     from ecgkit.models.dual_task import ModelSpec
@@ -47,30 +48,6 @@ class ResidualBlock(nn.Module):
         return torch.relu(h + self.shortcut(x))
 
 
-class ResNet(nn.Module):
-    """A convolution and three residual blocks."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        kernel, stride = spec.stem_kernel, spec.stem_stride
-        self.stem = nn.Conv1d(
-            spec.n_leads, spec.stem_channels, kernel, stride=stride, padding=kernel // 2, bias=False
-        )
-        self.bn = nn.BatchNorm1d(spec.stem_channels)
-        widths = itertools.pairwise((spec.stem_channels, *spec.widths))
-        blocks = [
-            ResidualBlock(n_in, n_out, kernel=spec.kernel, stride=stride)
-            for (n_in, n_out), stride in zip(widths, spec.strides, strict=True)
-        ]
-        self.blocks = nn.Sequential(*blocks)
-
-    @property
-    def last_weight(self) -> nn.Parameter:
-        """The second convolution of the last block."""
-        return self.get_parameter(f"blocks.{len(self.blocks) - 1}.conv2.weight")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, lead, T) to (B, C, T'); by default 1 x 300 becomes 128 x 38."""
-        x = torch.relu(self.bn(self.stem(x)))  # (B, 32, T / 2)
-        features: Tensor = self.blocks(x)  # (B, 32, T / 2), (B, 64, T / 4), (B, 128, T / 8)
-        return features
+def resnet(spec: ModelSpec) -> Stack:
+    """Build a convolution and residual blocks, three by default."""
+    return Stack(spec, ResidualBlock)
