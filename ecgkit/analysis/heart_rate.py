@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,16 +11,17 @@ from numpy.typing import NDArray
 RR_RANGE_S = (0.2, 2.5)
 
 
-def mean_heart_rate_bpm(peaks_s: NDArray[np.float64]) -> float:
+def mean_heart_rate_bpm(stretches: Sequence[NDArray[np.float64]]) -> float:
     """Return the mean heart rate: 60 over the mean plausible RR interval; NaN without one.
 
     Parameters
     ----------
-    peaks_s
-        Times of the R peaks, ascending, seconds.
+    stretches
+        Times of the R peaks, ascending, seconds, for each stretch without a gap: the time from the last
+        beat before a gap to the first one after it is no interval.
     """
-    rr_s = plausible(np.diff(peaks_s))
-    return float(60 / rr_s.mean()) if len(rr_s) else float("nan")
+    rr_s = [interval for peaks_s in stretches for interval in plausible(np.diff(peaks_s))]
+    return float(60 / np.mean(rr_s)) if rr_s else float("nan")
 
 
 def window_heart_rates_bpm(

@@ -45,8 +45,12 @@ SECTIONS = {
 @click.option("--json", "as_json", is_flag=True, help="Print a summary for scripts.")
 def build_dataset(
     study: Path | None, out: Path | None, config_file: Path | None, as_json: bool, **options: Any
-) -> None:
-    """Clean and cut all sessions into one HDF5 file, with splits."""
+) -> int:
+    """Clean and cut all sessions into one HDF5 file, with splits.
+
+    Exits with 1 if a session had to be left out; the others are in the data set all the same.
+    """
+    from ecgkit.cli import EXIT_FAILED
     from ecgkit.cli.console import progress, show_json, show_warnings
     from ecgkit.stages import build_dataset as stage
     from ecgkit.study.folder import find_study
@@ -57,8 +61,10 @@ def build_dataset(
     with progress(quiet=as_json) as bars:
         folder = find_study(study)
         summary = stage.run(folder, config_file=config_file, flags=flags, out=out, progress=bars)
-    show_warnings(summary.warnings)
+    left_out = [f"{key} left out: {out['reason']}" for key, out in summary.left_out.items()]
+    show_warnings([*left_out, *summary.warnings])
     show_json(summary.as_json()) if as_json else _show(summary)
+    return EXIT_FAILED if left_out else 0
 
 
 def _show(summary: BuildSummary) -> None:

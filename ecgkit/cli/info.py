@@ -72,6 +72,7 @@ def _facts(recording: Recording) -> list[tuple[str, str]]:
     return [
         ("file", printable(str(recording.path))),
         ("format", f"{recording.format} ({recording.version})"),
+        *([("SIMULATED", "made by a program; nobody was recorded")] if recording.simulated else []),
         *recording.details,
         ("base rate", f"{recording.fs:g} Hz"),
         ("duration", f"{seconds:.3f} s ({clock})"),

@@ -49,7 +49,8 @@ def _show(summary: IngestSummary) -> None:
 
     rate = summary.heart_rate_bpm
     rate_text = "unknown" if rate is None else f"{rate:.0f} beats/min on average"
-    show(f"{summary.tags.key}: {summary.outcome}")
+    simulated = "  (SIMULATED recording)" if summary.simulated else ""
+    show(f"{summary.tags.key}: {summary.outcome}{simulated}")
     show(f"  channel     {summary.channel} ({summary.reason})")
     show(f"  duration    {summary.duration_s:.1f} s at {summary.fs:g} Hz")
     show(f"  heart rate  {rate_text}")

@@ -64,9 +64,11 @@ def _remarks(found: Status) -> Iterator[str]:
         for warning in header.warnings:
             yield f"! {header.tags.key}: {warning}"
     yield f"data set: {found.dataset or 'not built'}; runs: {found.n_runs}"
+    for sentence in found.stale:
+        yield f"! {sentence}"
     if not found.sessions:
         yield "Next: ecgkit ingest FILE --subject ID --condition KEY"
-    elif found.dataset is None:
+    elif found.dataset is None or found.stale:
         yield "Next: ecgkit build-dataset"
     elif not found.n_runs:
         yield "Next: ecgkit train"

@@ -45,6 +45,14 @@ class Dataset:
         Whether any of it comes from a simulator.
     sha256
         Hash of the content, as the writer stated it.
+    split_settings
+        Seed and settings of the splits.
+    condition_texts
+        ``condition -> {"label": …, "description": …}``.
+    sources
+        ``session -> {"sha256": …, "channels": […]}``: the file it was recorded in, the channels taken.
+    left_out
+        ``session -> {"sha256": …, "reason": …}``: sessions of the study that gave no window.
     """
 
     path: Path
@@ -62,6 +70,10 @@ class Dataset:
     simulated: bool
     sha256: str
     pipeline: Mapping[str, Any]
+    split_settings: Mapping[str, Any]
+    condition_texts: Mapping[str, Mapping[str, str]]
+    sources: Mapping[str, Mapping[str, Any]]
+    left_out: Mapping[str, Mapping[str, str]]
     folds: Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
     def __len__(self) -> int:
@@ -139,7 +151,10 @@ def _read_1_0(file: h5py.File, path: Path) -> Dataset:
     columns |= {name: _column(file, f"table/{name}", "f", (n_windows, n_leads)) for name in LEAD_COLUMNS}
     texts = {
         name: attribute(file, name, str, error=DatasetError)
-        for name in ("unit", "study", "protocol", "content_sha256", "pipeline")
+        for name in ("unit", "study", "protocol", "content_sha256")
+    }
+    settings = {
+        name: _json(file, name) for name in ("pipeline", "splits", "condition_texts", "sources", "left_out")
     }
     return Dataset(
         path=path,
@@ -156,9 +171,20 @@ def _read_1_0(file: h5py.File, path: Path) -> Dataset:
         protocol=texts["protocol"],
         simulated=attribute(file, "simulated", bool, error=DatasetError),
         sha256=texts["content_sha256"],
-        pipeline=json.loads(texts["pipeline"]),
+        pipeline=settings["pipeline"],
+        split_settings=settings["splits"],
+        condition_texts=settings["condition_texts"],
+        sources=settings["sources"],
+        left_out=settings["left_out"],
         folds=_folds(file, n_windows),
     )
+
+
+def _json(file: h5py.File, name: str) -> dict[str, Any]:
+    content = json.loads(attribute(file, name, str, error=DatasetError))
+    if not isinstance(content, dict):
+        raise DatasetError(f"{file.filename}: attribute {name!r} is no JSON object")
+    return content
 
 
 def _column(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -42,18 +42,29 @@ class Part:
         ``name -> (N,)``, and ``scale_offset``, ``scale_gain`` (N, lead).
     sha256
         Of the session's source file.
+    channels
+        Names of the source's channels that became the leads.
     """
 
     tags: Tags
     windows: NDArray[np.float32]
     columns: RowColumns
     sha256: str
+    channels: tuple[str, ...]
     simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What holds for the whole data set."""
+    """What holds for the whole data set.
+
+    Attributes
+    ----------
+    condition_texts
+        ``condition -> {"label": …, "description": …}``, from the protocol.
+    left_out
+        ``session -> {"sha256": …, "reason": …}``: sessions that gave no window.
+    """
 
     fs: float
     window_s: float
@@ -61,10 +72,12 @@ class Description:
     unit: str
     study: str
     protocol: str
+    condition_texts: Mapping[str, Mapping[str, str]]
     pipeline: Mapping[str, Any]
     splits: Mapping[str, Any]
     versions: Mapping[str, str]
     participants: Mapping[str, Mapping[str, str]]
+    left_out: Mapping[str, Mapping[str, str]]
 
 
 def write_dataset(
@@ -83,11 +96,11 @@ def write_dataset(
     Returns
     -------
     str
-        SHA-256 of the content: windows, table and splits.
+        SHA-256 of the content: windows, table, splits, vocabularies, rate and unit.
     """
     digest = hashlib.sha256()
     with atomic_h5(path, file_format=FORMAT, format_version=FORMAT_VERSION) as file:
-        _write_vocabularies(file, parts, description)
+        _write_vocabularies(file, parts, description, digest)
         _write_windows(file, parts, digest)
         for name, values in join_columns(parts).items():
             _write_array(file, f"table/{name}", values, digest)
@@ -143,11 +156,19 @@ def label_of(part: Part, column: str) -> str:
     return part.tags.key if column == "session" else str(getattr(part.tags, column))
 
 
-def _write_vocabularies(file: h5py.File, parts: Sequence[Part], description: Description) -> None:
-    for column, vocabulary in CODED_COLUMNS.items():
-        write_texts(file, vocabulary, sorted({label_of(part, column) for part in parts}))
-    write_texts(file, "leads", description.leads)
-    subjects = sorted({part.tags.subject for part in parts})
+def _write_vocabularies(
+    file: h5py.File, parts: Sequence[Part], description: Description, digest: hashlib._Hash
+) -> None:
+    vocabularies: dict[str, Sequence[str]] = {
+        vocabulary: sorted({label_of(part, column) for part in parts})
+        for column, vocabulary in CODED_COLUMNS.items()
+    }
+    vocabularies["leads"] = description.leads
+    for name, labels in vocabularies.items():
+        write_texts(file, name, labels)
+    meaning = {**vocabularies, "fs": description.fs, "unit": description.unit}
+    digest.update(_json(meaning).encode())
+    subjects = vocabularies["subjects"]
     columns = sorted({name for row in description.participants.values() for name in row})
     for column in columns:
         values = [description.participants.get(subject, {}).get(column, "") for subject in subjects]
@@ -186,9 +207,10 @@ def _write_attributes(
     attributes["protocol"] = description.protocol
     attributes["simulated"] = any(part.simulated for part in parts)
     attributes["content_sha256"] = content_sha256
-    for name in ("pipeline", "splits", "versions"):
+    for name in ("pipeline", "splits", "versions", "condition_texts", "left_out"):
         attributes[name] = _json(getattr(description, name))
-    attributes["sources"] = _json({part.tags.key: part.sha256 for part in parts})
+    sources = {part.tags.key: {"sha256": part.sha256, "channels": part.channels} for part in parts}
+    attributes["sources"] = _json(sources)
 
 
 def _json(content: Mapping[str, Any]) -> str:

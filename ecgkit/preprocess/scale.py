@@ -9,6 +9,7 @@ from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
 
 PERCENTILES = (0.5, 99.5)
+LEAST_SHARE = 1e-3  # of the recording's range: what spans less is dust of the filters, not signal
 
 # name -> (over each window or the whole recording, lowest and highest percentile); None: no scaling
 SCALES: dict[str, tuple[bool, tuple[float, float]] | None] = {
@@ -38,7 +39,7 @@ def scale_constants(
     -------
     offset, gain
         (N, lead) each, in the unit of the windows; ``scaled = (window - offset) / gain``. A gain is 1
-        where there is nothing to stretch (a flat window).
+        where there is nothing to stretch (a detached electrode).
     """
     if scale not in SCALES:
         raise ConfigError(unknown("scale", scale, SCALES))
@@ -52,7 +53,8 @@ def scale_constants(
         low, high = np.percentile(recording, percentiles, axis=1)  # (lead,) each
         low, high = (np.tile(edge, (len(windows), 1)) for edge in (low, high))  # (N, lead)
     gain = high - low
-    return low, np.where(gain > 0, gain, 1.0)
+    dust = LEAST_SHARE * np.ptp(recording, axis=1)  # (lead,)
+    return low, np.where(gain > dust, gain, 1.0)
 
 
 def apply_scale(

@@ -16,8 +16,8 @@ SCHEME = Scheme(
     leaks=False,
     meaning=(
         "Tests identity in a condition that was not in the training: enrolled in the others, found in "
-        "this one. Where a subject's recordings are of one day and one placement of electrodes, it can't "
-        "say what another day would do."
+        "this one. Other conditions of the same visit are in the training, so it can't say what another "
+        "day, or electrodes placed anew, would do."
     ),
     split=split,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,7 @@ from ecgkit.study.session_file import read_session
 
 COMPUTED_BY = ("numpy", "scipy", "neurokit2", "h5py")
 CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", "quality", *LEAD_COLUMNS)
+LeftOut = dict[str, str]  # "sha256" of the session's source, and the "reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class BuildSummary:
     sha256: str
     simulated: bool
     mains: tuple[str, ...]
+    left_out: dict[str, LeftOut]
     warnings: tuple[str, ...]
     config: Config
 
@@ -60,6 +63,7 @@ class BuildSummary:
             "content_sha256": self.sha256,
             "simulated": self.simulated,
             "mains": list(self.mains),
+            "left_out": {key: out["reason"] for key, out in self.left_out.items()},
             "warnings": list(self.warnings),
             "config": self.config.model_dump(include={"pipeline", "splits"}),
         }
@@ -86,11 +90,11 @@ def run(
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
     path = _target(study, out)
     participants = read_participants(study)
-    parts, cuts, warnings = _cut_sessions(study, config.pipeline, progress or Silent())
-    description = _describe(study, protocol, config, cuts, participants=participants)
+    parts, cuts, left_out = _cut_sessions(study, config.pipeline, progress or Silent())
+    description = _describe(study, protocol, config, cuts, participants=participants, left_out=left_out)
     folds = split_all(_window_table(parts, config.pipeline), SplitSettings(**config.splits.model_dump()))
     sha256 = write_dataset(path, parts, description, folds)
-    return _summary(path, parts, cuts, folds, sha256=sha256, warnings=warnings, config=config)
+    return _summary(path, parts, cuts, folds, sha256=sha256, left_out=left_out, config=config)
 
 
 def _target(study: Study, out: Path | None) -> Path:
@@ -104,8 +108,8 @@ def _target(study: Study, out: Path | None) -> Path:
 
 def _cut_sessions(
     study: Study, pipeline: PipelineConfig, progress: Progress
-) -> tuple[list[Part], list[CutWindows], tuple[str, ...]]:
-    """Cut every session, in the order of their tags; those without a single window are told and left out."""
+) -> tuple[list[Part], list[CutWindows], dict[str, LeftOut]]:
+    """Cut every session, in the order of their tags; leave out those that can't be, with the reason."""
     paths = study.session_paths()
     if not paths:
         raise DatasetError(
@@ -114,28 +118,30 @@ def _cut_sessions(
         )
     sessions = sorted((read_session(path) for path in paths), key=lambda session: session.tags)
     progress.start("clean and cut", len(sessions))
-    parts, cuts, warnings = [], [], []
+    parts, cuts, left_out = [], [], {}
     for session in sessions:
         try:
             windows = cut_recording(session.recording, session.ecg, pipeline)
         except SignalError as error:
-            warnings.append(f"{session.tags.key} left out: {error}")
+            left_out[session.tags.key] = {"sha256": session.sha256, "reason": str(error)}
         else:
             cuts.append(windows)
             parts.append(_part(session, windows))
         progress.advance("clean and cut", note=session.tags.key)
     if not parts:
-        raise DatasetError(f"{study.folder}: not one session gave a window. The first: {warnings[0]}")
-    return parts, cuts, (*warnings, *_same_shape(parts))
+        first = next(iter(left_out.values()))["reason"]
+        raise DatasetError(f"{study.folder}: not one session gave a window. The first: {first}")
+    _refuse_other_leads(parts)
+    return parts, cuts, left_out
 
 
 def _part(session: Session, windows: CutWindows) -> Part:
     columns = {name: getattr(windows, name) for name in CUT_COLUMNS}
-    return Part(session.tags, windows.windows, columns, session.sha256, session.recording.simulated)
+    channels = tuple(session.recording.channels[index].name for index in session.ecg)
+    return Part(session.tags, windows.windows, columns, session.sha256, channels, session.recording.simulated)
 
 
-def _same_shape(parts: list[Part]) -> list[str]:
-    """Refuse sessions that differ in their number of leads; warn of a class that is nearly empty."""
+def _refuse_other_leads(parts: list[Part]) -> None:
     leads = Counter(part.windows.shape[1] for part in parts)
     if len(leads) > 1:
         usual = leads.most_common(1)[0][0]
@@ -144,11 +150,26 @@ def _same_shape(parts: list[Part]) -> list[str]:
             f"{other.tags.key} has {other.windows.shape[1]} leads, the others have {usual}; "
             "ingest it with the same leads as the others"
         )
-    return [
-        f"all windows are of one {column}: {label_of(parts[0], column)}; nothing can be told apart by it"
-        for column in ("subject", "condition")
-        if len({label_of(part, column) for part in parts}) == 1
-    ]
+
+
+def _warnings(parts: list[Part]) -> Iterator[str]:
+    """Say what should be known before a model is trained on these windows."""
+    for column in ("subject", "condition"):
+        if len({label_of(part, column) for part in parts}) == 1:
+            label = label_of(parts[0], column)
+            yield f"all windows are of one {column}: {label}; nothing can be told apart by it"
+    names = Counter(part.channels for part in parts)
+    if len(names) > 1:
+        listed = "; ".join(f"{' + '.join(channels)} ({count} sessions)" for channels, count in names.items())
+        yield f"the ECG was taken from channels of different names: {listed}. Is it the same lead?"
+    empty = {part.tags.key: int(np.count_nonzero(part.columns["quality"] == 0)) for part in parts}
+    worst = max(empty, key=lambda key: empty[key])
+    if empty[worst]:
+        total = sum(empty.values())
+        yield (
+            f"{total} windows hold no whole beat (a detached electrode?), {empty[worst]} of them in "
+            f"{worst}; they are kept, with quality 0"
+        )
 
 
 def _describe(
@@ -158,6 +179,7 @@ def _describe(
     cuts: list[CutWindows],
     *,
     participants: dict[str, dict[str, str]],
+    left_out: dict[str, LeftOut],
 ) -> Description:
     n_leads = cuts[0].windows.shape[1]
     lead = protocol.lead.name
@@ -169,10 +191,15 @@ def _describe(
         unit=units.pop() if len(units) == 1 else "as recorded (sessions differ)",
         study=study.settings.name,
         protocol=protocol.name,
+        condition_texts={
+            key: {"label": condition.label, "description": condition.description}
+            for key, condition in protocol.conditions.items()
+        },
         pipeline=config.pipeline.model_dump(),
         splits=config.splits.model_dump(),
         versions={"ecgkit": __version__, **{name: version(name) for name in COMPUTED_BY}},
         participants=participants,
+        left_out=left_out,
     )
 
 
@@ -198,7 +225,7 @@ def _summary(
     folds: dict[str, Folds],
     *,
     sha256: str,
-    warnings: tuple[str, ...],
+    left_out: dict[str, LeftOut],
     config: Config,
 ) -> BuildSummary:
     by_subject: Counter[str] = Counter()
@@ -217,6 +244,7 @@ def _summary(
         sha256=sha256,
         simulated=any(part.simulated for part in parts),
         mains=tuple(sorted({cut.mains.reason for cut in cuts})),
-        warnings=warnings,
+        left_out=left_out,
+        warnings=tuple(_warnings(parts)),
         config=config,
     )

@@ -60,6 +60,7 @@ def as_dict(info: FileInfo) -> dict[str, Any]:
         "path": str(recording.path),
         "format": recording.format,
         "version": recording.version,
+        "simulated": recording.simulated,
         **{name.replace(" ", "_"): value for name, value in recording.details},
         "fs": recording.fs,
         "duration_s": recording.duration_s,

@@ -27,8 +27,9 @@ from ecgkit.study.folder import (
     is_study,
     open_study,
     read_participants,
+    remove_empty_study,
 )
-from ecgkit.study.session_file import SessionHeader, read_headers, session_path, write_session
+from ecgkit.study.session_file import SessionHeader, read_headers, write_session
 
 DEFAULT_PROTOCOL = "dt4ecg"
 R_RANGE_MV = (0.1, 5.0)
@@ -49,6 +50,7 @@ class IngestSummary:
     duration_s: float
     heart_rate_bpm: float | None
     sha256: str
+    simulated: bool
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class IngestSummary:
             "duration_s": self.duration_s,
             "heart_rate_bpm": self.heart_rate_bpm,
             "sha256": self.sha256,
+            "simulated": self.simulated,
             "warnings": list(self.warnings),
         }
 
@@ -90,13 +93,14 @@ def run(
     ecg = recording.channels[indexes[0]]
     rate_bpm, warnings = look_at_signal(recording, ecg, condition)
     sha256 = recording.sha256()
+    is_new = not is_study(study_folder)
     study = create_study(study_folder, protocol=_protocol_source(protocol))
     known = read_headers(study)
     read_participants(study)  # refused here, before anything is written
-    outcome = _outcome(study, known, tags, sha256, replace=replace)
+    session = Session(tags, recording, indexes, sha256)
+    outcome = _outcome(study, known, session, replace=replace)
     if outcome != "already there":
-        session = Session(tags, recording, indexes, sha256)
-        write_session(study, session, heart_rate_bpm=rate_bpm, warnings=warnings)
+        _write(study, session, heart_rate_bpm=rate_bpm, warnings=warnings, is_new=is_new)
         _remove_older(known, tags, sha256)
     for subject in sorted({tags.subject, *(header.tags.subject for header in known)}):
         add_participant(study, subject)  # also those that an interrupted call left out
@@ -110,6 +114,7 @@ def run(
         duration_s=ecg.duration_s,
         heart_rate_bpm=rate_bpm,
         sha256=sha256,
+        simulated=recording.simulated,
         warnings=warnings,
     )
 
@@ -133,10 +138,10 @@ def look_at_signal(
         raise SignalError(
             f"{where}: flat from start to end; an electrode or the wrong channel? Name another with --channel"
         )
-    peaks = _peaks_between_gaps(recording, channel, signal)
-    rate = mean_heart_rate_bpm(peaks / channel.fs)
+    stretches = _peaks_between_gaps(recording, channel, signal)
+    rate = mean_heart_rate_bpm([peaks / channel.fs for peaks in stretches])
     rate_bpm = None if np.isnan(rate) else rate
-    warnings = [*recording.warnings, *_warnings(signal, channel, condition, peaks)]
+    warnings = [*recording.warnings, *_warnings(signal, channel, condition, np.concatenate(stretches))]
     if rate_bpm is None:
         warnings.append("no heart beats were found; is this the ECG channel?")
     return rate_bpm, tuple(warnings)
@@ -163,31 +168,61 @@ def _protocol_source(protocol: str | None) -> str | Path:
 
 
 def _outcome(
-    study: Study, known: tuple[SessionHeader, ...], tags: Tags, sha256: str, *, replace: bool
+    study: Study, known: tuple[SessionHeader, ...], session: Session, *, replace: bool
 ) -> Literal["ingested", "replaced", "already there"]:
-    """Decide what becomes of a file with these tags; refuse what would lose or double a session."""
+    """Decide what becomes of a session; refuse what would lose or double one, or split a person in two."""
+    tags, where = session.tags, study.folder
+    _refuse_look_alike(where, known, tags.subject)
     same_tags = next((header for header in known if header.tags == tags), None)
-    same_bytes = [header.tags.key for header in known if header.sha256 == sha256 and header.tags != tags]
-    if same_bytes and not replace:
+    same_bytes = [h.tags.key for h in known if h.sha256 == session.sha256 and h.tags != tags]
+    if replace:
+        return "replaced" if same_tags or same_bytes else "ingested"
+    if same_bytes:
         raise StudyError(
-            f"{study.folder}: this very file is in the study as {same_bytes[0]}, now tagged {tags.key}. "
+            f"{where}: this very file is in the study as {same_bytes[0]}, now tagged {tags.key}. "
             "If the new tags are the right ones, repeat with --replace"
         )
     if same_tags is None:
-        if session_path(study, tags).exists():
-            raise StudyError(
-                f"{session_path(study, tags)}: in the way; ids that differ in case only clash here"
-            )
-        return "replaced" if same_bytes else "ingested"
-    if same_tags.sha256 == sha256 and not same_bytes:
-        return "already there"
-    if not replace:
+        return "ingested"
+    if same_tags.sha256 != session.sha256:
         raise StudyError(
-            f"{study.folder}: {tags.key} is there already, from another file (sha256 "
-            f"{same_tags.sha256[:12]}…, this one {sha256[:12]}…). Give --take {tags.take + 1} "
+            f"{where}: {tags.key} is there already, from another file (sha256 "
+            f"{same_tags.sha256[:12]}…, this one {session.sha256[:12]}…). Give --take {tags.take + 1} "
             "for a repetition, or --replace"
         )
-    return "replaced"
+    if same_tags.ecg != session.ecg:
+        raise StudyError(
+            f"{where}: {tags.key} is there with channel {same_tags.ecg[0]} as its ECG, now channel "
+            f"{session.ecg[0]} is asked for. If this one is right, repeat with --replace"
+        )
+    return "already there"
+
+
+def _refuse_look_alike(where: Path, known: tuple[SessionHeader, ...], subject: str) -> None:
+    """Refuse an id that differs from a known one by case or leading zeros only: it is the same person."""
+    for other in {header.tags.subject for header in known} - {subject}:
+        if other.lstrip("0").casefold() == subject.lstrip("0").casefold():
+            raise StudyError(
+                f"{where}: subject {subject!r} looks like {other!r}, which is in the study. Use that "
+                "id if it is the same person, else one that differs by more than case or leading zeros"
+            )
+
+
+def _write(
+    study: Study,
+    session: Session,
+    *,
+    heart_rate_bpm: float | None,
+    warnings: tuple[str, ...],
+    is_new: bool,
+) -> None:
+    """Write the session; if that fails, take a study that was made for it away again."""
+    try:
+        write_session(study, session, heart_rate_bpm=heart_rate_bpm, warnings=warnings)
+    except BaseException:
+        if is_new:
+            remove_empty_study(study)
+        raise
 
 
 def _remove_older(known: tuple[SessionHeader, ...], tags: Tags, sha256: str) -> None:
@@ -199,14 +234,13 @@ def _remove_older(known: tuple[SessionHeader, ...], tags: Tags, sha256: str) -> 
 
 def _peaks_between_gaps(
     recording: Recording, channel: Channel, signal: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Find R peaks in each stretch without a pause or a NaN."""
-    found = [
+) -> list[NDArray[np.int64]]:
+    """Find the R peaks, indexes into the signal, of each stretch without a pause or a NaN."""
+    return [
         first + start + find_r_peaks(signal[first + start : first + stop], channel.fs)
         for first, last in recording.segments(channel)
         for start, stop in finite_runs(signal[None, first:last])
     ]
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def _warnings(

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecgkit.dataset.read import open_dataset
+from ecgkit.errors import DatasetError
 from ecgkit.protocol.model import Protocol
+from ecgkit.stages.staleness import stale
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.study.folder import Study, open_study
 from ecgkit.study.session_file import SessionHeader, read_headers
@@ -23,6 +26,8 @@ class Status:
         others that sessions have.
     missing
         (subject, visit, condition) that the protocol has and the study has not.
+    stale
+        Why the data set should be built again, if it should.
     """
 
     study: Study
@@ -30,6 +35,7 @@ class Status:
     rows: dict[tuple[str, int], dict[str, tuple[SessionHeader, ...]]]
     missing: tuple[tuple[str, int, str], ...]
     dataset: Path | None
+    stale: tuple[str, ...]
     n_runs: int
 
     @property
@@ -61,6 +67,7 @@ class Status:
                 {"subject": subject, "visit": visit, "condition": condition}
                 for subject, visit, condition in self.missing
             ],
+            "dataset_is_stale": bool(self.stale),
             "dataset": None if self.dataset is None else str(self.dataset),
             "runs": self.n_runs,
         }
@@ -106,5 +113,16 @@ def run(study_folder: Path) -> Status:
         rows=rows,
         missing=missing,
         dataset=study.dataset_path if study.dataset_path.is_file() else None,
+        stale=_stale(study.dataset_path),
         n_runs=len(runs),
     )
+
+
+def _stale(path: Path) -> tuple[str, ...]:
+    """Say why the study's data set should be built again, if it should."""
+    if not path.is_file():
+        return ()
+    try:
+        return tuple(stale(open_dataset(path)))
+    except DatasetError as error:
+        return (str(error),)

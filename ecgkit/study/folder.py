@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,12 +147,28 @@ def create_study(folder: Path, *, protocol: str | Path) -> Study:
     import yaml
 
     if isinstance(protocol, Path):
-        write_text(folder / PROTOCOL_FILE, protocol.read_text(encoding="utf-8"))
+        text, copy = protocol.read_text(encoding="utf-8"), folder / PROTOCOL_FILE
+        if copy.exists() and copy.read_text(encoding="utf-8") != text:
+            raise StudyError(
+                f"{copy}: another protocol is in the way; move it, or choose another study folder"
+            )
+        write_text(copy, text)
         protocol = PROTOCOL_FILE
     name = "".join(filter(str.isprintable, folder.resolve().name)) or "study"
     settings = StudyFile(format_version=FORMAT_VERSION, name=name, protocol=protocol)
     write_text(folder / STUDY_FILE, yaml.safe_dump(settings.model_dump(exclude_none=True), sort_keys=False))
     return Study(folder, settings)
+
+
+def remove_empty_study(study: Study) -> None:
+    """Remove a study that was just made and holds no session, and its folder if nothing else is in it."""
+    if study.session_paths():
+        return
+    for name in (STUDY_FILE, PROTOCOL_FILE):
+        (study.folder / name).unlink(missing_ok=True)
+    for folder in (study.sessions_folder, study.folder):
+        with contextlib.suppress(OSError):  # something else is in it
+            folder.rmdir()
 
 
 def read_participants(study: Study) -> dict[str, dict[str, str]]:

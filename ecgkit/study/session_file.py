@@ -31,6 +31,7 @@ class SessionHeader:
     sha256: str
     duration_s: float
     heart_rate_bpm: float | None
+    ecg: tuple[int, ...]
     simulated: bool
     warnings: tuple[str, ...]
 
@@ -92,10 +93,11 @@ def read_session(path: Path) -> Session:
             simulated=header.simulated,
         )
         recording = replace(recording, markers=tuple(_markers(file, recording.fs)))
-        ecg = tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"]))
-    if not ecg or not set(ecg) <= set(range(len(channels))):
-        raise StudyError(f"{path}: ECG channels {ecg}, but the file has channels 0 to {len(channels) - 1}")
-    return Session(header.tags, recording, ecg, header.sha256)
+    if not header.ecg or not set(header.ecg) <= set(range(len(channels))):
+        raise StudyError(
+            f"{path}: ECG channels {header.ecg}, but the file has channels 0 to {len(channels) - 1}"
+        )
+    return Session(header.tags, recording, header.ecg, header.sha256)
 
 
 def read_headers(study: Study) -> tuple[SessionHeader, ...]:
@@ -128,6 +130,7 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         sha256=text(file, "source_sha256"),
         duration_s=attribute(file, "duration_s", float, positive=True, error=StudyError),
         heart_rate_bpm=rate if np.isfinite(rate) else None,
+        ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])),
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
         warnings=tuple(str(warning) for warning in json.loads(text(file, "warnings"))),
     )

@@ -20,9 +20,11 @@ DESCRIPTION = Description(
     unit="mV",
     study="made here",
     protocol="dt4ecg",
+    condition_texts={"rest": {"label": "Rest", "description": "Lying still."}},
     pipeline={"scale": "recording"},
     splits={"seed": 0},
     versions={"ecgkit": "x"},
+    left_out={"sub-03_visit-1_cond-rest_take-1": {"sha256": "3", "reason": "too short"}},
     participants={"02": {"sex": "F", "age": "30"}, "01": {"sex": ""}},
 )
 
@@ -38,7 +40,7 @@ def part(subject: str, condition: str, *, simulated: bool = False) -> Part:
         "scale_gain": np.full((N, 1), 3.0),
     }
     windows = rng.random((N, 1, T)).astype(np.float32)
-    return Part(Tags(subject, condition), windows, columns, f"{subject:0>64}", simulated)
+    return Part(Tags(subject, condition), windows, columns, f"{subject:0>64}", ("ECG",), simulated)
 
 
 PARTS = [part("01", "rest"), part("02", "exercise"), part("02", "rest")]
@@ -65,6 +67,13 @@ def test_dataset_reads_back_what_was_written(path: Path) -> None:
     assert (found.fs, found.window_s, found.leads, found.unit) == (10.0, 3.0, ("LA-RA",), "mV")
     assert found.pipeline == {"scale": "recording"}
     assert not found.simulated
+    assert found.left_out["sub-03_visit-1_cond-rest_take-1"]["reason"] == "too short"
+    assert found.split_settings == {"seed": 0}
+    assert found.condition_texts["rest"]["label"] == "Rest"
+    assert found.sources["sub-02_visit-1_cond-rest_take-1"] == {
+        "sha256": "2".rjust(64, "0"),
+        "channels": ["ECG"],
+    }
     np.testing.assert_array_equal(found.split("paper")["0"], FOLDS["paper"]["0"])
 
 

@@ -60,3 +60,13 @@ def test_scale_flat_window_stays_finite() -> None:
 def test_scale_unknown_name_lists_the_known() -> None:
     with pytest.raises(ConfigError, match="window-percentile"):
         scale_constants(np.zeros((1, 1, 2)), np.zeros((1, 2)), scale="minmax")
+
+
+def test_scale_does_not_stretch_a_detached_electrode() -> None:
+    beat = np.sin(np.linspace(0, 60, 300))
+    dust = 1e-6 * np.random.default_rng(0).normal(size=300)
+    windows = np.stack([beat, dust])[:, None]
+    offset, gain = scale_constants(windows, windows.reshape(1, -1), scale="window")
+    scaled = apply_scale(windows, offset, gain)
+    assert np.ptp(scaled[0]) == pytest.approx(1)
+    assert np.ptp(scaled[1]) < 1e-5

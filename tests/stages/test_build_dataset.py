@@ -1,4 +1,3 @@
-import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import build_dataset, ingest
 from ecgkit.stages.simulate import SimulatedFile
+from ecgkit.stages.staleness import stale
 from ecgkit.stages.windows import cut_recording
 from ecgkit.study.folder import create_study, open_study
 
@@ -82,8 +82,9 @@ def test_build_dataset_leaves_out_and_names_what_gives_no_window(
     ingest.run(short, Tags("09", "rest"), study_folder=study)
     summary = build_dataset.run(study)
     assert summary.n_sessions == 24
-    (warning,) = summary.warnings
-    assert re.search("sub-09_visit-1_cond-rest_take-1 left out: .*no stretch of 3 s", warning)
+    assert list(summary.left_out) == ["sub-09_visit-1_cond-rest_take-1"]
+    assert "no stretch of 3 s" in summary.left_out["sub-09_visit-1_cond-rest_take-1"]["reason"]
+    assert stale(open_dataset(study / "dataset.h5")) == []
 
 
 def simulate_short(folder: Path) -> Path:
@@ -122,3 +123,24 @@ def test_build_dataset_does_not_depend_on_the_folder(study: Path, tmp_path: Path
     moved = Path(shutil.copytree(study, tmp_path / "elsewhere" / "deeper"))
     build_dataset.run(moved, out=tmp_path / "moved.h5")
     assert (tmp_path / "moved.h5").read_bytes() == (study / "dataset.h5").read_bytes()
+
+
+def test_build_dataset_warns_of_windows_without_a_beat_and_of_mixed_channels(
+    study: Path, tmp_path: Path
+) -> None:
+    t = np.arange(30_000) / 1000
+    beats = np.exp(-(((t % 0.8) - 0.4) ** 2) / (2 * 0.012**2))
+    beats[15_000:] = 0
+    write_acq(tmp_path / "off.acq", [AcqChannel(beats, "EKG", "mV")], fs=1000.0)
+    ingest.run(tmp_path / "off.acq", Tags("09", "rest"), study_folder=study)
+    summary = build_dataset.run(study)
+    mixed, empty = summary.warnings
+    assert "channels of different names: ECG - ECG100C (24 sessions); EKG (1 sessions)" in mixed
+    assert "of them in sub-09_visit-1_cond-rest_take-1" in empty
+
+
+def test_stale_names_what_changed_in_the_study(study: Path) -> None:
+    assert stale(open_dataset(study / "dataset.h5")) == []
+    (study / "sessions" / "sub-03_visit-2_cond-exercise_take-1.h5").unlink()
+    (sentence,) = stale(open_dataset(study / "dataset.h5"))
+    assert "1 sessions added, replaced or left out: sub-03_visit-2_cond-exercise_take-1" in sentence

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgkit.errors import ChannelError, ProtocolError, SignalError, StudyError
+from ecgkit.errors import ChannelError, ProtocolError, ReadError, SignalError, StudyError
 from ecgkit.protocol.model import shipped_protocols
 from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
@@ -184,3 +184,63 @@ def test_ingest_of_the_fixture_study_is_complete(
     built_study: Path, simulated_files: tuple[SimulatedFile, ...]
 ) -> None:
     assert len(open_study(built_study).session_paths()) == len(simulated_files) == 24
+
+
+def two_channels(folder: Path) -> Path:
+    """A recording with an ECG and a second, faster one."""
+    channels = [
+        AcqChannel(samples=beats(70.0), name="ECG", unit="mV"),
+        AcqChannel(samples=beats(70.0, rate_bpm=90), name="other", unit="mV"),
+    ]
+    write_acq(folder / "two.acq", channels, fs=FS)
+    return folder / "two.acq"
+
+
+def test_ingest_of_another_channel_is_refused_then_replaces(tmp_path: Path) -> None:
+    file, study = two_channels(tmp_path), tmp_path / "study"
+    ingest.run(file, REST, study_folder=study)
+    with pytest.raises(StudyError, match=r"is there with channel 0 as its ECG, now channel 1 .*--replace"):
+        ingest.run(file, REST, study_folder=study, channel="other")
+    summary = ingest.run(file, REST, study_folder=study, channel="other", replace=True)
+    assert (summary.outcome, summary.channel) == ("replaced", "other")
+    session = read_session(study / "sessions" / f"{REST.key}.h5")
+    assert session.ecg == (1,)
+
+
+@pytest.mark.parametrize("subject", ["7", "007"])
+def test_ingest_refuses_an_id_that_looks_like_another(tmp_path: Path, subject: str) -> None:
+    study = tmp_path / "study"
+    ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
+    other = acq(tmp_path, beats(80.0), file="b.acq")
+    with pytest.raises(StudyError, match=f"subject '{subject}' looks like '07'"):
+        ingest.run(other, Tags(subject, "exercise"), study_folder=study)
+
+
+def test_ingest_that_fails_on_another_channel_leaves_no_study(tmp_path: Path) -> None:
+    channels = [
+        AcqChannel(samples=beats(70.0), name="ECG", unit="mV"),
+        AcqChannel(samples=np.random.default_rng(0).normal(size=35_000), name="Resp", unit="Volts"),
+    ]
+    file = tmp_path / "damaged.acq"
+    write_acq(file, channels, fs=FS, compressed=True)
+    content = bytearray(file.read_bytes())
+    content[-5000:-4900] = bytes(100)
+    file.write_bytes(content)
+    with pytest.raises(ReadError):
+        ingest.run(file, REST, study_folder=tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_ingest_keeps_a_protocol_file_that_was_there(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "protocol.yaml").write_text("mine: all mine")
+    own = tmp_path / "own.yaml"
+    own.write_text(load_shipped("dt4ecg"))
+    with pytest.raises(StudyError, match="another protocol is in the way"):
+        ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study, protocol=str(own))
+    assert (study / "protocol.yaml").read_text() == "mine: all mine"
+
+
+def load_shipped(name: str) -> str:
+    return shipped_protocols()[name].read_text(encoding="utf-8")

@@ -21,3 +21,11 @@ def test_status_of_an_empty_study(tmp_path: Path) -> None:
     create_study(tmp_path, protocol="dt4ecg")
     found = status.run(tmp_path)
     assert (found.sessions, found.missing, found.dataset, found.n_runs) == ((), (), None, 0)
+
+
+def test_status_says_when_the_data_set_is_behind_or_damaged(study: Path) -> None:
+    assert status.run(study).stale == ()
+    (study / "sessions" / "sub-03_visit-2_cond-exercise_take-1.h5").unlink()
+    assert "the study has changed" in status.run(study).stale[0]
+    (study / "dataset.h5").write_bytes(b"not HDF5")
+    assert "damaged" in status.run(study).stale[0]
