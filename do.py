@@ -28,7 +28,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "ecgkit-set-up"
 CONSTRAINTS = ROOT / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
-EXTRAS = "train,test,docs"
+SYSTEM, WITHOUT_TRAIN = "--system-packages", "--without-train"
 CONSTRAINTS_HEAD = """\
 # The versions that ecgkit is tested with; do.py installs these. Written by: python3 do.py constraints
 """
@@ -49,17 +49,18 @@ def main(args: Sequence[str]) -> int:
 def setup(args: list[str]) -> int:
     """Make .venv, unless one stands that was made from the same pyproject.toml and constraints.txt.
 
-    ``--system-packages`` takes what the Python that runs this has already (a torch, say);
-    ``--without-train`` leaves torch out: everything but training and prediction works.
+    ``--system-packages`` takes what the Python that runs this has already (a torch, say), of whatever
+    version; ``--without-train`` leaves torch out: everything but training and prediction works. Without
+    options, those of the last set-up hold.
     """
-    unknown = set(args) - {"--system-packages", "--without-train"}
+    unknown = set(args) - {SYSTEM, WITHOUT_TRAIN}
     if unknown:
-        return fail(f"setup knows --system-packages and --without-train, not {' '.join(sorted(unknown))}")
+        return fail(f"setup knows {SYSTEM} and {WITHOUT_TRAIN}, not {' '.join(sorted(unknown))}")
     if sys.version_info < OLDEST_PYTHON:
-        return fail(
-            f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed; this is {sys.version.split()[0]}"
-        )
-    if STAMP.exists() and not args and STAMP.read_text(encoding="utf-8").split()[0] == fingerprint():
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        return fail(f"Python {oldest} or newer is needed; this is {sys.version.split()[0]}")
+    made_from, *made_with = STAMP.read_text(encoding="utf-8").split() if STAMP.exists() else ("",)
+    if made_from == fingerprint() and set(args) <= set(made_with):
         return 0
     try:
         import ensurepip  # noqa: F401
@@ -67,31 +68,34 @@ def setup(args: list[str]) -> int:
         return fail(
             "this Python can't make virtual environments; on Debian and Ubuntu: apt install python3-venv"
         )
-    return install(args)
+    return install(args or made_with)
 
 
-def install(args: list[str]) -> int:
+def install(options: list[str]) -> int:
     """Make .venv anew and install ecgkit into it, editable, with the tested versions."""
     print("Setting up .venv (once; some minutes, most of it torch) …", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
-    site = ["--system-site-packages"] if "--system-packages" in args else []
-    extras = "test,docs" if "--without-train" in args else EXTRAS
+    site = ["--system-site-packages"] if SYSTEM in options else []
+    pins = [] if SYSTEM in options else ["-c", str(CONSTRAINTS)]  # a pin would replace what is there
+    extras = "test,docs" if WITHOUT_TRAIN in options else "train,test,docs"
     steps = (
         [sys.executable, "-m", "venv", *site, str(VENV)],
-        [*pip(), "install", "--quiet", "-c", str(CONSTRAINTS), "-e", f"{ROOT}[{extras}]"],
+        [*pip(), "install", "--quiet", *pins, "-e", f"{ROOT}[{extras}]"],
     )
     for step in steps:
         if subprocess.run(step, cwd=ROOT, check=False).returncode:
-            return fail(
-                f"set-up stopped at: {' '.join(step)}. Without a network it can be done only once it stood"
-            )
-    STAMP.write_text(f"{fingerprint()} {extras}\n", encoding="utf-8")
+            return fail(f"set-up stopped at: {' '.join(step)}. The first set-up needs a package index")
+    STAMP.write_text(" ".join([fingerprint(), *options]) + "\n", encoding="utf-8")
     return 0
 
 
 def demo(args: list[str]) -> int:
-    """Run `ecgkit demo`."""
-    return setup([]) or run("-m", "ecgkit", "demo", *args)
+    """Run `ecgkit demo`, and say where the command lies."""
+    status = setup([]) or run("-m", "ecgkit", "demo", *args)
+    if status == 0 and "--json" not in args:
+        print(f"The command ecgkit lies in {python().parent.relative_to(ROOT)}; to have it at hand:")
+        print("  .venv\\Scripts\\activate" if os.name == "nt" else "  source .venv/bin/activate")
+    return status
 
 
 def test(args: list[str]) -> int:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import click
 
 from ecgkit.cli import COMMANDS, ecgkit
+from ecgkit.config import Config
+from ecgkit.models.attention import ATTENTIONS
+from ecgkit.models.backbones import BACKBONES
+from ecgkit.training.balancing import BALANCERS
 
 HEAD = """\
 # Commands
@@ -19,14 +24,45 @@ A study is found by `--study`, else by the nearest `study.yaml` upwards, else it
 and `runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol,
 `study.yaml`, the file named by `--config`, the option.
 
-Exit codes: 0 done, 1 a check failed or the reader of the output went away, 2 bad input or usage,
-130 interrupted.
+Exit codes: 0 done, 1 part of it failed (a session left out of a data set) or the reader of the output went
+away, 2 bad input or usage, 130 interrupted.
 """
+
+SETTINGS_HEAD = """\
+## Settings
+
+What a file for `--config` may hold, all of it optional:
+
+```yaml
+pipeline: {mains_hz: 50, window_s: 10, scale: window-percentile}
+splits: {seed: 1}
+train: {balancing: equal, epochs: 20}
+```
+
+`build-dataset` uses `pipeline` and `splits`, `train` uses `train`.
+"""
+CHOICES = {"backbone": BACKBONES, "attention": ATTENTIONS, "balancing": BALANCERS}
 
 
 def page() -> str:
     """Return the page's text."""
-    return "\n".join([HEAD, *(line for name in COMMANDS for line in section(name))])
+    commands = (line for name in COMMANDS for line in section(name))
+    return "\n".join([HEAD, *commands, SETTINGS_HEAD, *settings()])
+
+
+def settings() -> Iterator[str]:
+    """Give a table of the fields of each section of the config."""
+    for name, part in Config.model_fields.items():
+        yield f"| `{name}` | default | meaning |\n|---|---|---|"
+        for field, about in part.annotation.model_fields.items():
+            known = f"; known: {', '.join(CHOICES[field])}" if field in CHOICES else ""
+            known += (
+                f": {', '.join(get_args(about.annotation))}"
+                if get_origin(about.annotation) is Literal
+                else ""
+            )
+            yield f"| `{field}` | {about.default} | {about.description}{known} |"
+        yield ""
 
 
 def section(name: str) -> Iterator[str]:

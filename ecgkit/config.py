@@ -55,8 +55,8 @@ class TrainConfig(Settings):
     backbone: Annotated[str, Field(description="name of the backbone")] = "resnet"
     attention: Annotated[str, Field(description="name of the attention module")] = "sca"
     balancing: Annotated[str, Field(description="how the two losses are weighed")] = "gradnorm"
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 50
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 16
+    epochs: Annotated[int, Field(ge=1, le=100_000, description="passes over the training windows")] = 50
+    batch_size: Annotated[int, Field(ge=2, le=65_536, description="windows a step")] = 16
     learning_rate: Annotated[float, Field(gt=0, le=10, description="Adam's")] = 0.001
     seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of weights and batches")] = 0
     threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of one training")] = 1

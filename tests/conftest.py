@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +12,29 @@ import pytest
 from ecgkit.records import Tags
 from ecgkit.stages import build_dataset, ingest, simulate
 from ecgkit.stages.simulate import SimulatedFile
+
+WITH_TORCH = importlib.util.find_spec("torch") is not None
+NEEDS_TORCH = (
+    "models",
+    "training",
+    "stages/test_train",
+    "stages/test_predict",
+    "stages/test_executing",
+    "cli/test_train",
+    "cli/test_predict",
+    "cli/test_demo",
+)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what needs torch where it is not installed."""
+    place = collection_path.relative_to(Path(__file__).parent).as_posix()
+    return True if not WITH_TORCH and place.startswith(NEEDS_TORCH) else None
+
+
+def pytest_report_header() -> str:
+    """Say what is left out."""
+    return "torch: " + ("installed" if WITH_TORCH else "not installed, so the tests of training are left out")
 
 
 @pytest.fixture(scope="session")

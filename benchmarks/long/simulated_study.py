@@ -4,7 +4,8 @@
 
 Takes about an hour on two cores. Each seed sets the splits, the weights and the order of batches; the study
 itself is one (seed 1). Cells that FOLDER holds already are not run again. Prints a table in Markdown and
-writes it to FOLDER/table.md, every score to FOLDER/scores.csv. All of it is SIMULATED.
+writes it to FOLDER/table.md, every score to FOLDER/scores.csv. All of it is SIMULATED. Take a new FOLDER after
+a change of the code.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def make_study(folder: Path, visits: int) -> Path:
 
 def run_cell(study: Path, seed: int, model: str, options: argparse.Namespace) -> list[dict[str, object]]:
     """Fit every fold of every scheme for one seed and model, unless it was done; return a row a score."""
-    folder = options.folder / "cells" / f"{'-'.join(MODELS[model])}-{seed}"
+    folder = options.folder / "cells" / f"{'-'.join(MODELS[model])}-{options.epochs}-{seed}"
     if not (folder / "scores.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
         dataset = options.folder / f"dataset-{seed}.h5"
@@ -104,12 +105,12 @@ def write(folder: Path, rows: list[dict[str, object]]) -> None:
     lines = ["| scheme | task | " + " | ".join(MODELS) + " |", "|---|---|" + "---|" * len(MODELS)]
     for scheme, task in dict.fromkeys((row["scheme"], row["task"]) for row in rows):
         shown = [
-            f"{statistics.mean(c):.1f} ± {statistics.stdev(c) if len(c) > 1 else 0:.1f}"
+            f"{statistics.mean(c):.1f} ± {statistics.stdev(c) if len(c) > 1 else 0:.1f} (n = {len(c)})"
             for m in MODELS
             if (c := cells[scheme, task, m])
         ]
         lines.append(f"| {scheme} | {task} | " + " | ".join(shown) + " |")
-    text = "\n".join(lines) + "\n"
+    text = "SIMULATED data; accuracy in percent, mean ± SD over n seeds.\n\n" + "\n".join(lines) + "\n"
     (folder / "table.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -12,7 +12,7 @@ from ecgkit.cli import printable
 if TYPE_CHECKING:
     from ecgkit.stages.predict import Answer, Prediction
 
-ROWS_SHOWN = 20
+ROWS_SHOWN = 60
 LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>7}"
 
 

@@ -97,7 +97,8 @@ def show_scores(summary: TrainSummary) -> None:
     for scheme in summary.schemes:
         for scores in scheme.tasks:
             click.echo(LINE.format(*_cells(scheme, scores)))
-    click.echo("In percent; over folds: mean ± SD. Always the last epoch, never the best one.\n")
+    click.echo("In percent; over folds: mean ± SD. Always the last epoch, never the best one.")
+    click.echo("The interval is Wilson's: it takes windows as independent, which they are not.\n")
 
 
 def _cells(scheme: SchemeScores, scores: TaskScores) -> tuple[str, ...]:

@@ -110,12 +110,14 @@ class RunReport:
     ----------
     facts
         (name, value) about the data.
+    conditions
+        (key, what it is) of each condition.
     weights_note
         Whether the weights in the folder were themselves tested.
     settings
         Section -> (name, value) rows.
     commands
-        How to do the same again, and what to do next.
+        How to do the same again, and what to do next, from the data set's folder.
     files
         (name, what is in it) of the run folder.
     """
@@ -125,6 +127,7 @@ class RunReport:
     simulated: bool
     fs: float
     facts: tuple[tuple[str, str], ...]
+    conditions: tuple[tuple[str, str], ...]
     weights_note: str
     schemes: tuple[SchemeScores, ...]
     fits: tuple[FitCurves, ...]

@@ -121,9 +121,9 @@ def write_predictions(path: Path, data: Dataset, answers: Sequence[Answers]) -> 
 
 def write_out_of_fold(path: Path, answers: Sequence[Answers]) -> None:
     """Write the outputs for every tested window: arrays ``<scheme>/<task>/rows`` (N,) and ``…/logits``."""
-    arrays = {f"{part.scheme}/{part.task}/rows": part.rows for part in answers}
-    outputs = {f"{part.scheme}/{part.task}/logits": part.logits for part in answers}
-    np.savez_compressed(path, allow_pickle=False, **arrays, **outputs)
+    arrays: dict[str, Any] = {f"{part.scheme}/{part.task}/rows": part.rows for part in answers}
+    arrays |= {f"{part.scheme}/{part.task}/logits": part.logits for part in answers}
+    np.savez_compressed(path, **arrays)
 
 
 def _answers(data: Dataset, tasks: Sequence[FitTask], fits: Path, name: str) -> Answers:

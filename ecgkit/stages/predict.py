@@ -27,6 +27,7 @@ CALIBRATION = (
     "the training is still given the name of someone who was."
 )
 SIMULATED_RUN = "The run was trained on SIMULATED data: what it says about a real person means nothing."
+SIMULATED_FILE = "The file is SIMULATED: nobody was recorded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class Prediction:
     ----------
     channels
         Names of the ECG channels taken, and why.
+    simulated_run, simulated_file
+        Whether the run's data, and the file, were made by a simulator.
     overall
         Fused over the whole file, as of one person in one state.
     answers
@@ -81,6 +84,7 @@ class Prediction:
     channels: tuple[str, ...]
     reason: str
     simulated_run: bool
+    simulated_file: bool
     overall: Answer
     answers: tuple[Answer, ...]
     remarks: tuple[str, ...]
@@ -95,6 +99,7 @@ class Prediction:
             "channel_reason": self.reason,
             "calibrated": False,
             "trained_on_simulated_data": self.simulated_run,
+            "file_is_simulated": self.simulated_file,
             "overall": self.overall.as_json(),
             "answers": [answer.as_json() for answer in self.answers],
             "remarks": list(self.remarks),
@@ -155,12 +160,13 @@ def run(
         channels=tuple(recording.channels[index].name for index in ecg),
         reason=reason,
         simulated_run=card.simulated,
+        simulated_file=recording.simulated,
         overall=_answer(outputs, slice(0, n), card, pipeline.window_s),
         answers=tuple(
             _answer(outputs, slice(start, min(start + fuse, n)), card, pipeline.window_s)
             for start in range(0, n, fuse)
         ),
-        remarks=(CALIBRATION, *([SIMULATED_RUN] if card.simulated else [])),
+        remarks=_remarks(card, recording),
         warnings=recording.warnings,
     )
 
@@ -191,6 +197,11 @@ def _choose_channels(
             f"({', '.join(card.lead_names)}); name as many, in this order, each with --channel"
         )
     return chosen, reason
+
+
+def _remarks(card: RunCard, recording: Recording) -> tuple[str, ...]:
+    simulated = {SIMULATED_RUN: card.simulated, SIMULATED_FILE: recording.simulated}
+    return (CALIBRATION, *(remark for remark, holds in simulated.items() if holds))
 
 
 def _answer(outputs: _Outputs, rows: slice, card: RunCard, window_s: float) -> Answer:

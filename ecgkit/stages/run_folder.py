@@ -11,6 +11,7 @@ from pathlib import Path
 from ecgkit.errors import RunError, TrainingError
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.lookup import unknown
+from ecgkit.training.weights import CARD_FILE
 
 LATEST = "latest"
 
@@ -37,7 +38,7 @@ class NewRun:
     def reserve(self) -> Path:
         """Take a place, by an empty folder: another training may be looking for one at the same time."""
         while self.path is None:
-            last = max((int(run.name) for run in numbered_runs(self.runs)), default=0)
+            last = max((int(folder.name) for folder in _numbered(self.runs)), default=0)
             target = self.out or self.runs / f"{last + 1:03d}"
             try:
                 target.mkdir(exist_ok=self.out is not None)
@@ -64,6 +65,8 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     ------
     TrainingError
         `out` holds something already.
+    OSError
+        Something in the folder can't be written; the error names the run's place, not the hidden folder.
     """
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
@@ -78,6 +81,10 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
             place = run.reserve()
             place.rmdir()  # empty; Windows can't rename onto a folder
             run.part.rename(place)
+        except OSError as error:
+            if Path(str(error.filename)).is_relative_to(run.part):
+                error.filename, error.filename2 = str(run.path or out or runs), None
+            raise
         finally:
             if run.part.exists():
                 shutil.rmtree(run.part, ignore_errors=True)
@@ -114,7 +121,12 @@ def find_run(name: str, runs: Path | None) -> Path:
 
 
 def numbered_runs(runs: Path) -> list[Path]:
-    """Return the numbered run folders, oldest first."""
+    """Return the numbered runs, oldest first; not the places that trainings under way have reserved."""
+    return [folder for folder in _numbered(runs) if (folder / CARD_FILE).is_file()]
+
+
+def _numbered(runs: Path) -> list[Path]:
+    """Return every folder that has a number for a name, the lowest first."""
     if not runs.is_dir():
         return []
     found = [folder for folder in runs.iterdir() if folder.name.isdecimal() and folder.is_dir()]

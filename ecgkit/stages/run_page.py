@@ -32,7 +32,7 @@ FILES_OF_SCORES = (
 
 
 def describe_run(
-    name: str,
+    place: Path,
     data: Dataset,
     *,
     card: Mapping[str, Any],
@@ -46,8 +46,8 @@ def describe_run(
 
     Parameters
     ----------
-    name
-        The run's name.
+    place
+        Where the run's folder will be.
     card
         The content of run.json.
     history
@@ -55,12 +55,14 @@ def describe_run(
     mode
         Options of `ecgkit train` that say what was tested.
     """
+    run = shlex.quote(_from_dataset(data, place))
     return RunReport(
-        name=name,
+        name=place.name,
         summary=summary(data, card["training"]),
         simulated=data.simulated,
         fs=data.fs,
         facts=_facts(data),
+        conditions=_conditions(data),
         weights_note=weights_note,
         schemes=schemes,
         fits=_curves(history, kept=card["split"]),
@@ -68,12 +70,13 @@ def describe_run(
         settings={
             "Training": _rows(card["training"]),
             "Preprocessing": _rows(card["pipeline"]),
+            "Splits": _rows(data.split_settings),
             "Network": _rows({k: v for k, v in card["spec"].items() if k not in card["training"]}),
             "Versions": _rows(card["versions"]),
         },
         commands=(
-            f"ecgkit train {shlex.quote(data.path.name)} --config config.yaml {mode}".rstrip(),
-            f"ecgkit predict {shlex.quote(name)} FILE.acq",
+            f"ecgkit train {shlex.quote(data.path.name)} --config {run}/config.yaml {mode}".rstrip(),
+            f"ecgkit predict {run} FILE.acq",
         ),
         files=FILES + (FILES_OF_SCORES if schemes else ()),
     )
@@ -103,6 +106,21 @@ def _facts(data: Dataset) -> tuple[tuple[str, str], ...]:
         ("conditions (windows)", conditions),
         ("content sha256", data.sha256),
     )
+
+
+def _conditions(data: Dataset) -> tuple[tuple[str, str], ...]:
+    """What each condition is, in the protocol's words."""
+    texts = {key: data.condition_texts.get(key, {}) for key in data.conditions}
+    return tuple(
+        (key, ": ".join(filter(None, (text.get("label"), text.get("description")))))
+        for key, text in texts.items()
+    )
+
+
+def _from_dataset(data: Dataset, place: Path) -> str:
+    """Return a run's folder as it is called from the data set's, which a study's runs lie in."""
+    folder, place = data.path.parent.absolute(), place.absolute()
+    return (place.relative_to(folder) if place.is_relative_to(folder) else place).as_posix()
 
 
 def _rows(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

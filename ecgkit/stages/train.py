@@ -36,11 +36,13 @@ from ecgkit.stages.fitting import HISTORY_FILE, FitTask, model_spec
 from ecgkit.stages.planning import check_classes, not_evaluated, not_learnt, plan_fits, weights_note
 from ecgkit.stages.run_folder import new_run
 from ecgkit.stages.run_page import describe_run, summary
+from ecgkit.stages.staleness import stale
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import resolve_device
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
 
 METRICS_FORMAT = {"format": "ecgkit-metrics", "format_version": 1}
+INTERVAL = "Wilson, 95 %, windows taken as independent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def run(
     check_classes(data)
     tasks = plan_fits(data, split=options.split, evaluate=options.evaluate)
     by_default = options.evaluate and options.split is None
-    warnings = (*(not_evaluated(tasks) if by_default else ()), *not_learnt(data, tasks))
+    warnings = (*stale(data), *(not_evaluated(tasks) if by_default else ()), *not_learnt(data, tasks))
     with new_run(options.runs, options.out) as new:
         fits = new.part / "fits"
         run_fits(
@@ -151,7 +153,7 @@ def run(
         made = _evaluate(data, tasks, fits, started=started)
         _gather(tasks, fits, new.part)
         place = new.reserve()
-        _write_files(new.part, place.name, data, settings, made, mode=options.mode)
+        _write_files(new.part, place, data, settings, made, mode=options.mode)
     return TrainSummary(
         run=place,
         about=summary(data, settings.model_dump()),
@@ -185,6 +187,7 @@ def _evaluate(data: Dataset, tasks: Sequence[FitTask], fits: Path, *, started: f
         "subjects": len(data.subjects),
         "conditions": len(data.conditions),
         "weights": note,
+        "interval": INTERVAL,
         "schemes": [scores_as_json(scheme) for scheme in schemes],
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -204,17 +207,21 @@ def _gather(tasks: Sequence[FitTask], fits: Path, folder: Path) -> None:
 
 
 def _write_files(
-    folder: Path, name: str, data: Dataset, settings: TrainConfig, made: _Evaluation, *, mode: str
+    folder: Path, place: Path, data: Dataset, settings: TrainConfig, made: _Evaluation, *, mode: str
 ) -> None:
-    """Write the settings, the scores and the page into the run folder."""
-    config = {"pipeline": dict(data.pipeline), "train": settings.model_dump()}
+    """Write the settings, the scores and the page into a folder that will be at `place`."""
+    config = {
+        "pipeline": dict(data.pipeline),
+        "splits": dict(data.split_settings),
+        "train": settings.model_dump(),
+    }
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     if made.answers:
         write_text(folder / "metrics.json", json.dumps(made.metrics, indent=2, allow_nan=False) + "\n")
         write_predictions(folder / "predictions.csv", data, made.answers)
         write_out_of_fold(folder / "out_of_fold.npz", made.answers)
     content = describe_run(
-        name,
+        place,
         data,
         card=json.loads((folder / CARD_FILE).read_text(encoding="utf-8")),
         weights_note=made.weights_note,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgkit.cli import main
+from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import train
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.stages.train import TrainOptions
@@ -48,6 +50,18 @@ def test_predict_json_holds_every_window(
     found = json.loads(capsys.readouterr().out)
     assert len(found["answers"]) == 5
     assert set(found["overall"]) >= {"subject", "subject_probability", "condition", "condition_probability"}
+
+
+def test_predict_shows_every_window_of_three_minutes(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal = np.zeros(180 * 250)
+    signal[::250] = 1.0
+    write_acq(tmp_path / "beats.acq", [AcqChannel(signal, "ECG", "mV")], fs=250.0)
+    assert call("predict", run, tmp_path / "beats.acq") == 0
+    screen = capsys.readouterr().out
+    assert sum(" s  " in line for line in screen.splitlines()) == 60
+    assert "more lines" not in screen
 
 
 def test_predict_shortens_long_tables(

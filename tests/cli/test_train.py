@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ecgkit.cli import main
+from ecgkit.stages.simulate import SimulatedFile
 
 QUICK = ["--backbone", "cnn", "--attention", "none", "--batch-size", "32", "--jobs", "1"]
 
@@ -30,11 +33,49 @@ def test_train_ends_with_scores_their_meaning_and_the_next_step(
     monkeypatch.chdir(study)
     assert call("train", "--epochs", "1", "--split", "paper", *QUICK) == 0
     screen = capsys.readouterr().out
-    for expected in ("state", "identity", "paper (leaks)", "95 % interval", "chance", "It leaks"):
+    for expected in (
+        "state",
+        "identity",
+        "paper (leaks)",
+        "95 % interval",
+        "independent",
+        "chance",
+        "It leaks",
+    ):
         assert expected in screen
     assert f"Report: {study / 'runs' / '001' / 'report.html'}" in screen
     assert f"Next: ecgkit predict {study / 'runs' / '001'} FILE" in screen
-    assert max(len(line) for line in screen.splitlines() if "paper (leaks)" in line) <= 80
+    shown = [line for line in screen.splitlines() if "paper (leaks)" in line or "independent" in line]
+    assert max(map(len, shown)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("mode", "out", "called"),
+    [("--split paper", None, "runs/001"), ("--no-evaluate", "my runs/a", "'{}/my runs/a'")],
+)
+def test_train_again_by_the_commands_on_the_page(
+    study: Path,
+    tmp_path: Path,
+    simulated_files: tuple[SimulatedFile, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    out: str | None,
+    called: str,
+) -> None:
+    run = tmp_path / out if out else study / "runs" / "001"
+    where = ["--out", run] if out else []
+    assert call("train", "--study", study, "--epochs", "1", *mode.split(), *where, *QUICK) == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    again, ask = html.unescape(page.partition("<pre>")[2].partition("</pre>")[0]).splitlines()
+    quoted = called.format(tmp_path.as_posix())
+    assert shlex.split(again) == shlex.split(f"ecgkit train dataset.h5 --config {quoted}/config.yaml {mode}")
+    assert ask == f"ecgkit predict {quoted} FILE.acq"
+    monkeypatch.chdir(study)
+    assert call(*shlex.split(again)[1:]) == 0
+    repeated = study / "runs" / ("001" if out else "002")
+    for name in ("weights.safetensors", "config.yaml"):
+        assert (repeated / name).read_bytes() == (run / name).read_bytes()
+    assert call(*shlex.split(ask)[1:-1], simulated_files[0].path) == 0
 
 
 def test_train_json_is_the_metrics(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,7 @@ def content() -> RunReport:
         simulated=True,
         fs=100.0,
         facts=(("subjects", "3"),),
+        conditions=(("rest", "Rest: sitting still."),),
         weights_note="They were not tested.",
         schemes=(
             SchemeScores("leave-subjects-out", "Shows the state of strangers.", False, (task_scores(),)),
@@ -94,6 +95,10 @@ def test_render_run_report_shows_scores_interval_and_chance(content: RunReport) 
     text = visible(render_run_report(content))
     for expected in ("88.9 %", "[83.5, 92.7]", "chance 33%", "89.0 ± 5.7", "Shows the state of strangers."):
         assert expected in text
+
+
+def test_render_run_report_says_what_the_conditions_are(content: RunReport) -> None:
+    assert "Conditions rest Rest: sitting still." in visible(render_run_report(content))
 
 
 def test_task_scores_spread_of_one_fold_is_nought() -> None:

@@ -81,9 +81,20 @@ def test_predict_says_what_its_probabilities_are_worth(runs: Path, file: Simulat
     found = predict.run("001", file.path, runs=runs)
     assert "not calibrated" in found.remarks[0]
     assert "still given the name" in found.remarks[0]
-    assert found.simulated_run == any("SIMULATED" in remark for remark in found.remarks)
     assert found.as_json()["calibrated"] is False
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_predict_tells_of_a_simulated_run_and_of_a_simulated_file(
+    runs: Path, file: SimulatedFile, tmp_path: Path
+) -> None:
+    for path, simulated in ((file.path, True), (beats(tmp_path / "other.acq"), False)):
+        found = predict.run("001", path, runs=runs)
+        as_json = found.as_json()
+        assert as_json["trained_on_simulated_data"] is True
+        assert as_json["file_is_simulated"] is simulated
+        assert any("trained on SIMULATED data" in remark for remark in found.remarks)
+        assert any("The file is SIMULATED" in remark for remark in found.remarks) is simulated
 
 
 def test_predict_takes_a_channel_by_name_or_position(runs: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,35 @@ def test_new_run_takes_the_number_after_the_highest(tmp_path: Path) -> None:
 def test_new_run_does_not_take_a_number_twice(tmp_path: Path) -> None:
     with new_run(tmp_path) as first, new_run(tmp_path) as second:
         assert {first.reserve().name, second.reserve().name} == {"001", "002"}
+
+
+def test_find_run_passes_over_places_of_trainings_under_way(tmp_path: Path) -> None:
+    make(tmp_path)
+    with new_run(tmp_path) as under_way:
+        assert under_way.reserve().name == "002"
+        (under_way.part / "run.json").write_text("{}")
+        assert find_run("latest", tmp_path) == tmp_path / "001"
+        with pytest.raises(RunError, match="known are: 001, latest"):
+            find_run("007", tmp_path)
+        assert make(tmp_path).name == "003"
+    assert [run.name for run in numbered_runs(tmp_path)] == ["001", "002", "003"]
+
+
+@pytest.mark.parametrize(("out", "named"), [(None, "runs"), ("mine", "mine")])
+def test_new_run_names_its_place_in_errors(tmp_path: Path, out: str | None, named: str) -> None:
+    def fill_the_disk() -> None:
+        with new_run(tmp_path / "runs", tmp_path / out if out else None) as new:
+            raise OSError(errno.ENOSPC, "No space left on device", str(new.part / "fits" / "logits.npz"))
+
+    with pytest.raises(OSError, match="No space left") as refused:
+        fill_the_disk()
+    assert (refused.value.filename, refused.value.filename2) == (str(tmp_path / named), None)
+
+
+def test_new_run_leaves_the_names_of_other_files_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as refused, new_run(tmp_path / "runs"):
+        (tmp_path / "none.h5").open()
+    assert refused.value.filename == str(tmp_path / "none.h5")
 
 
 def test_new_run_has_ordinary_permissions(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import json
 import re
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
+from ecgkit.config import load_config
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ConfigError, DatasetError, TrainingError
 from ecgkit.metrics.classification import score
@@ -106,6 +108,7 @@ def test_train_scores_agree_with_the_predictions(trained: TrainSummary, built_st
     data = open_dataset(built_study / "dataset.h5")
     table = columns(trained.run / "predictions.csv")
     metrics = json.loads((trained.run / "metrics.json").read_text())
+    assert metrics["interval"] == "Wilson, 95 %, windows taken as independent"
     for scheme in metrics["schemes"]:
         for task, scores in scheme["tasks"].items():
             classes = list(data.labels(task))
@@ -136,6 +139,7 @@ def test_train_outputs_out_of_fold_give_the_answers(trained: TrainSummary, built
     with np.load(trained.run / "out_of_fold.npz", allow_pickle=False) as outputs:
         logits = outputs["leave-subjects-out/condition/logits"]
         rows = outputs["leave-subjects-out/condition/rows"]
+        assert {name.rpartition("/")[2] for name in outputs.files} == {"rows", "logits"}
     assert rows.tolist() == list(range(len(data)))
     answered = [data.conditions[code] for code in logits.argmax(axis=1)]
     assert table["answered"][: len(rows)] == answered
@@ -197,6 +201,30 @@ def test_train_page_names_schemes_and_numbers(trained: TrainSummary) -> None:
         assert f"{100 * scheme.tasks[0].accuracy.value:.1f}" in page
 
 
+def test_train_page_says_what_the_conditions_are(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    page = html.unescape((trained.run / "report.html").read_text(encoding="utf-8"))
+    for text in (data.condition_texts[key] for key in data.conditions):
+        assert f"{text['label']}: {text['description']}" in page
+
+
+def test_train_resolves_the_settings_of_the_splits_too(trained: TrainSummary, built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    config = load_config(trained.run / "config.yaml")
+    assert config.splits.model_dump() == data.split_settings
+    assert config.pipeline.model_dump() == data.pipeline
+    page = (trained.run / "report.html").read_text(encoding="utf-8")
+    for name, value in data.split_settings.items():
+        assert f"<tr><td>{name}</td><td>{value}</td></tr>" in page
+
+
+def test_train_warns_of_a_data_set_that_its_study_has_outgrown(study: Path) -> None:
+    fresh = train.run(options(study, evaluate=False))
+    assert fresh.warnings == ()
+    next((study / "sessions").glob("sub-*.h5")).unlink()
+    assert "ecgkit build-dataset" in train.run(options(study, evaluate=False)).warnings[0]
+
+
 def test_train_again_from_its_own_config_is_bit_identical(
     trained: TrainSummary, built_study: Path, tmp_path: Path
 ) -> None:
@@ -224,7 +252,6 @@ def test_train_paper_ships_the_weights_that_were_tested(built_study: Path, tmp_p
     assert load_run(summary.run).card.split == "paper"
     page = (summary.run / "report.html").read_text()
     assert '<span class="tag">leaks</span>' in page
-    assert "ecgkit train dataset.h5 --config config.yaml --split paper" in page
 
 
 def test_train_without_evaluation_claims_nothing(built_study: Path, tmp_path: Path) -> None:
