@@ -4,8 +4,8 @@
 
 Takes about an hour on two cores. Each seed sets the splits, the weights and the order of batches; the study
 itself is one (seed 1). Cells that FOLDER holds already are not run again. Prints a table in Markdown and
-writes it to FOLDER/table.md, every score to FOLDER/scores.csv. All of it is SIMULATED. Take a new FOLDER after
-a change of the code.
+writes it to FOLDER/table.md, every score to FOLDER/scores.csv. All of it is SIMULATED. Take a new
+FOLDER after a change of the code.
 """
 
 from __future__ import annotations

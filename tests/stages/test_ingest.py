@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ChannelError, ProtocolError, ReadError, SignalError, StudyError
 from ecgkit.protocol.model import shipped_protocols
 from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
-from ecgkit.stages import ingest, status
+from ecgkit.stages import build_dataset, ingest, status
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
 from ecgkit.study.session_file import read_session
@@ -178,6 +179,10 @@ def test_ingest_heart_rate_agrees_with_neurokit_on_real_data(tmp_path: Path, rea
     _, found = neurokit2.ecg_process(signal, sampling_rate=1000)
     reference = 60 / np.diff(found["ECG_R_Peaks"] / 1000).mean()
     assert summary.heart_rate_bpm == pytest.approx(reference, abs=2)
+    build_dataset.run(tmp_path / "study")
+    data = open_dataset(tmp_path / "study" / "dataset.h5")
+    assert data.windows.shape == (20, 1, 300)
+    assert np.nanmedian(data.table["heart_rate_bpm"]) == pytest.approx(reference, abs=2)
 
 
 def test_ingest_of_the_fixture_study_is_complete(
