@@ -49,10 +49,10 @@ class Spread:
 
     visit_turn_deg: float = 7.0
     visit_wave: float = 0.10
-    recording_turn_deg: float = 0.5
-    recording_wave: float = 0.01
-    drift_turn_deg: float = 3.0
-    drift_wave: float = 0.08
+    recording_turn_deg: float = 0.2
+    recording_wave: float = 0.003
+    drift_turn_deg: float = 5.0
+    drift_wave: float = 0.13
     beat_wave: float = 0.04
 
 
@@ -74,9 +74,9 @@ class ConditionEffect:
 
 EFFECTS = {
     "rest": ConditionEffect(breath_turn_deg=2.0, breath_factor=1.0, muscle_factor=1.0, motion_factor=1.0),
-    "exercise": ConditionEffect(breath_turn_deg=3.0, breath_factor=1.8, muscle_factor=1.4, motion_factor=2.0),
+    "exercise": ConditionEffect(breath_turn_deg=3.0, breath_factor=1.4, muscle_factor=1.15, motion_factor=2.0),
     "deep_breathing": ConditionEffect(
-        breath_turn_deg=4.0, breath_factor=2.5, muscle_factor=1.1, motion_factor=1.2
+        breath_turn_deg=4.0, breath_factor=1.8, muscle_factor=1.0, motion_factor=1.2
     ),
 }
 SPREAD = Spread()
@@ -271,12 +271,12 @@ def _levels(condition: str, *, skin: np.random.Generator, rng: np.random.Generat
     """Draw how noisy a recording is: the skin of the visit, times the condition, times chance."""
     effect = EFFECTS[condition]
     contact, hum_mv = np.exp(skin.normal(0, 0.35)), skin.uniform(0.005, 0.03)
-    chance = np.exp(rng.normal(0, 0.2, size=4))
+    chance = np.exp(rng.normal(0, 0.06, size=4))
     return noise.NoiseLevels(
         offset_mv=rng.normal(0, 0.1),
         breath_mv=0.05 * effect.breath_factor * chance[0],
         drift_mv=0.06 * contact * chance[1],
-        contact_mv=0.031 * contact * chance[2],
+        contact_mv=0.052 * contact * chance[2],
         muscle_mv=0.012 * effect.muscle_factor * chance[3],
         mains_mv=hum_mv,
         motion_per_min=0.4 * effect.motion_factor,
