@@ -32,24 +32,25 @@ from ecgkit.stages.planning import plan_fits
 
 MODELS = {"DT4ECG (ResNet + SCA)": ("resnet", "sca"), "plain CNN": ("cnn", "none")}
 TASKS = {"subject": "identity", "condition": "state"}
+SPLITS = {"paper": "paper", "honest": None}  # None: each task under its own schemes, as `ecgkit train` does
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cnn-seeds", type=int, help="for the plain CNN, if other than --seeds")
+    parser.add_argument("--model", choices=MODELS, help="only this one")
+    parser.add_argument("--split", choices=SPLITS, help="only this one")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--visits", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     study = make_study(options.folder, options.visits)
-    rows = []
-    for model, seeds in zip(MODELS, (options.seeds, options.cnn_seeds or options.seeds), strict=True):
-        for seed in range(seeds):
-            rows += run_cell(study, seed, model, options)
-            write(options.folder, rows)
-    write(options.folder, rows)
+    for model in [options.model] if options.model else MODELS:
+        for seed in range(options.seeds):
+            for split in [options.split] if options.split else SPLITS:
+                run_cell(study, seed, model, split, options)
+                write(options.folder)
 
 
 def make_study(folder: Path, visits: int) -> Path:
@@ -62,57 +63,61 @@ def make_study(folder: Path, visits: int) -> Path:
     return study
 
 
-def run_cell(study: Path, seed: int, model: str, options: argparse.Namespace) -> list[dict[str, object]]:
-    """Fit every fold of every scheme for one seed and model, unless it was done; return a row a score."""
-    folder = options.folder / "cells" / f"{'-'.join(MODELS[model])}-{options.epochs}-{seed}"
-    if not (folder / "scores.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        dataset = options.folder / f"dataset-{seed}.h5"
-        build_dataset.run(study, flags={"splits": {"seed": seed}}, out=dataset)
-        data = open_dataset(dataset)
-        backbone, attention = MODELS[model]
-        settings = TrainConfig(backbone=backbone, attention=attention, epochs=options.epochs, seed=seed)
-        tasks = [*plan_fits(data, split="paper", evaluate=True), *plan_fits(data, split=None, evaluate=True)]
-        tasks = [replace(task, keep_weights=False) for task in tasks if task.scheme != EVERYTHING]
-        with progress() as bars:
-            run_fits(dataset, tasks, settings, folder, jobs=options.jobs, executor=None, progress=bars)
-        scores = [scores_as_json(scheme) for scheme in evaluate(data, collect(data, tasks, folder))]
-        write_text(folder / "scores.json", json.dumps(scores, indent=1))
-    found = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    return [
+def run_cell(study: Path, seed: int, model: str, split: str, options: argparse.Namespace) -> None:
+    """Fit every fold for one seed, model and way to split, and leave scores.json, unless it is there."""
+    folder = options.folder / "cells" / f"{'-'.join(MODELS[model])}-{options.epochs}-{seed}-{split}"
+    if (folder / "scores.json").exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    dataset = options.folder / f"dataset-{seed}.h5"
+    build_dataset.run(study, flags={"splits": {"seed": seed}}, out=dataset)
+    data = open_dataset(dataset)
+    backbone, attention = MODELS[model]
+    settings = TrainConfig(backbone=backbone, attention=attention, epochs=options.epochs, seed=seed)
+    tasks = plan_fits(data, split=SPLITS[split], evaluate=True)
+    tasks = [replace(task, keep_weights=False) for task in tasks if task.scheme != EVERYTHING]
+    with progress() as bars:
+        run_fits(dataset, tasks, settings, folder, jobs=options.jobs, executor=None, progress=bars)
+    rows = [
         {
             "model": model,
             "scheme": scheme["scheme"],
             "task": TASKS[task],
             "seed": seed,
-            "accuracy": 100 * scores["accuracy"],
-            "f1": 100 * scores["f1"],
+            "accuracy": scores["accuracy"],
         }
-        for scheme in found
+        for scheme in map(scores_as_json, evaluate(data, collect(data, tasks, folder)))
         for task, scores in scheme["tasks"].items()
     ]
+    write_text(folder / "scores.json", json.dumps(rows, indent=1))
 
 
-def write(folder: Path, rows: list[dict[str, object]]) -> None:
-    """Write every score, and the table of means and SDs over seeds."""
+def write(folder: Path) -> None:
+    """Write every score there is, and the table of means and SDs over seeds; print the table."""
+    files = sorted(folder.glob("cells/*/scores.json"))
+    rows = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
     with (folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    cells: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    cells: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in rows:
-        cells[row["scheme"], row["task"], row["model"]].append(float(str(row["accuracy"])))
+        cells[row["scheme"], row["task"], row["model"]].append(100 * row["accuracy"])
     lines = ["| scheme | task | " + " | ".join(MODELS) + " |", "|---|---|" + "---|" * len(MODELS)]
-    for scheme, task in dict.fromkeys((row["scheme"], row["task"]) for row in rows):
-        shown = [
-            f"{statistics.mean(c):.1f} ± {statistics.stdev(c) if len(c) > 1 else 0:.1f} (n = {len(c)})"
-            for m in MODELS
-            if (c := cells[scheme, task, m])
-        ]
+    for scheme, task in sorted({(row["scheme"], row["task"]) for row in rows}):
+        shown = (described(cells[scheme, task, model]) for model in MODELS)
         lines.append(f"| {scheme} | {task} | " + " | ".join(shown) + " |")
     text = "SIMULATED data; accuracy in percent, mean ± SD over n seeds.\n\n" + "\n".join(lines) + "\n"
     (folder / "table.md").write_text(text, encoding="utf-8")
     print(text)
+
+
+def described(values: list[float]) -> str:
+    """Write mean ± SD and how many there are."""
+    if not values:
+        return "–"
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread} (n = {len(values)})"
 
 
 if __name__ == "__main__":
