@@ -105,7 +105,7 @@ def test_build_dataset_refuses_what_can_not_be_done(study: Path, options: list[s
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "can't be read as a YAML text file"),
+        (None, "can't be read (No such file or directory)"),
         (b"pipeline: {", "not valid YAML"),
         (b"\xff\xfe", "can't be read as a YAML text file"),
         (b"pipeline: {window: 3}", "pipeline.window"),
