@@ -17,16 +17,20 @@ QUIET = ("--no-first-run", "--disable-background-networking", "--disable-compone
 
 
 def main(study: str, run: str) -> None:
-    terminal("status.svg", ["ecgkit", "status", "--study", study])
+    folder = Path(study).resolve()
+    terminal("status.svg", ["status", "--study", folder.name], cwd=folder.parent)
     page("report.png", Path(run) / "report.html", size="1100,1330")
 
 
-def terminal(name: str, command: list[str], *, width: int = 90) -> None:
+def terminal(name: str, command: list[str], *, cwd: Path, width: int = 90) -> None:
     """Draw what a command prints, without the fonts that rich would take from the web."""
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": str(width)})
+    call = [sys.executable, "-m", "ecgkit", *command]
+    shown = subprocess.run(
+        call, cwd=cwd, capture_output=True, text=True, check=True, env={"COLUMNS": str(width)}
+    )
     console = Console(record=True, width=width, file=io.StringIO())
     console.print(Text.from_ansi(shown.stdout))
-    svg = console.export_svg(title=" ".join(command[:2]))
+    svg = console.export_svg(title=" ".join(["ecgkit", *command]))
     PICTURES.mkdir(exist_ok=True)
     (PICTURES / name).write_text(re.sub(r"@font-face \{.*?\}\n", "", svg, flags=re.S), encoding="utf-8")
 
