@@ -74,7 +74,9 @@ class ConditionEffect:
 
 EFFECTS = {
     "rest": ConditionEffect(breath_turn_deg=2.0, breath_factor=1.0, muscle_factor=1.0, motion_factor=1.0),
-    "exercise": ConditionEffect(breath_turn_deg=3.0, breath_factor=1.4, muscle_factor=1.15, motion_factor=2.0),
+    "exercise": ConditionEffect(
+        breath_turn_deg=3.0, breath_factor=1.4, muscle_factor=1.15, motion_factor=2.0
+    ),
     "deep_breathing": ConditionEffect(
         breath_turn_deg=4.0, breath_factor=1.8, muscle_factor=1.0, motion_factor=1.2
     ),

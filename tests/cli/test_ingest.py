@@ -53,7 +53,9 @@ def test_ingest_prints_what_it_took_and_what_comes_next(
     result = run(file.path, *tags(tmp_path / "study", file.subject, file.condition))
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0] == f"sub-{file.subject}_visit-1_cond-{file.condition}_take-1: ingested (SIMULATED recording)"
+    assert (
+        lines[0] == f"sub-{file.subject}_visit-1_cond-{file.condition}_take-1: ingested (SIMULATED recording)"
+    )
     assert lines[1] == "channel ECG - ECG100C (its name says 'ECG')"
     assert lines[2] == "duration 30.0 s at 1000 Hz"
     assert lines[3].endswith("beats/min on average")
