@@ -51,6 +51,7 @@ def _show(summary: DemoSummary) -> None:
     ):
         verdict = "right" if said == truth else f"wrong, it is {truth}"
         click.echo(f"  {what:6} {said} ({probability:.2f}): {verdict}")
+    click.echo("One file is an example, not a test: what to expect is the table above.")
     click.echo(f"\nReport: {summary.trained.run / 'report.html'}")
     click.echo("\nNow with files of your own:")
     click.echo("  ecgkit ingest session.acq --subject 07 --condition exercise")

@@ -62,7 +62,8 @@ def test_line_chart_leaves_out_what_is_not_a_number() -> None:
 
 def test_line_chart_of_one_epoch_is_drawn() -> None:
     one = np.ones(1)
-    ElementTree.fromstring(svg.line_chart([svg.Line("a", one, one)], title="t", x_label="x"))
+    drawing = ElementTree.fromstring(svg.line_chart([svg.Line("a", one, one)], title="t", x_label="x"))
+    assert drawing.tag.endswith("svg")
 
 
 def test_confusion_map_shows_counts_and_shades_by_row() -> None:

@@ -169,7 +169,8 @@ def test_batches_cover_everything_and_none_has_one_window(n: int, batch_size: in
 
 
 def test_fit_trains_on_a_number_of_windows_that_leaves_one_over() -> None:
-    fit(SMALL, *waves(17, 0), settings=SETTINGS)
+    model = fit(SMALL, *waves(17, 0), settings=SETTINGS)
+    assert all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
 
 
 def test_fit_stops_where_the_loss_is_no_number() -> None:
