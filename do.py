@@ -77,7 +77,7 @@ def install(options: list[str]) -> int:
     shutil.rmtree(VENV, ignore_errors=True)
     site = ["--system-site-packages"] if SYSTEM in options else []
     pins = [] if SYSTEM in options else ["-c", str(CONSTRAINTS)]  # a pin would replace what is there
-    extras = "test,docs" if WITHOUT_TRAIN in options else "train,test,docs"
+    extras = "formats,test,docs" if WITHOUT_TRAIN in options else "formats,train,test,docs"
     steps = (
         [sys.executable, "-m", "venv", *site, str(VENV)],
         [*pip(), "install", "--quiet", *pins, "-e", f"{ROOT}[{extras}]"],

@@ -6,12 +6,15 @@ Frozen, with units in their names. They hold no file open: samples come through 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +23,9 @@ from ecgkit.errors import ChannelError, StudyError
 from ecgkit.files import sha256_of
 from ecgkit.lookup import unknown
 
-RawSamples = NDArray[np.int16] | NDArray[np.float64]
+RawSamples = NDArray[Any]  # of one of these types, native byte order
+RAW_TYPES = ("int16", "int32", "float32", "float64")
+CHUNK_SAMPLES = 1 << 20
 
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -35,6 +40,12 @@ class SampleReader(Protocol):
     def __call__(self, start: int, stop: int) -> RawSamples: ...
 
 
+class ChunkReader(Protocol):
+    """Yield the raw samples ``[start, stop)`` in arrays of `size`, the last one shorter."""
+
+    def __call__(self, start: int, stop: int, size: int) -> Iterator[RawSamples]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel of a recording: what its header says, and the way to its samples.
@@ -47,12 +58,20 @@ class Channel:
         The number the file itself gives the channel (AcqKnowledge's order number); not an index.
     fs
         Sampling rate of this channel, Hz.
-    divider
-        The recording's base rate divided by `fs`.
-    scale, offset
-        Physical value = raw * scale + offset; 1 and 0 for channels stored as float.
     dtype
-        Type of the raw samples, native byte order.
+        Type of the raw samples, one of `RAW_TYPES`, native byte order.
+    scale, offset
+        Physical value = raw * scale + offset; 1 and 0 for channels that hold physical values.
+    missing
+        The count that stands for "no sample", which `read` gives as NaN; None where there is none.
+    chunk_reader
+        Reads on from chunk to chunk, where a format can do this faster than stretch by stretch.
+
+    Examples
+    --------
+    >>> ecg = recording.channel("ECG")              # doctest: +SKIP
+    >>> ecg[0:2000]                                 # doctest: +SKIP
+    >>> sum(chunk.sum() for chunk in ecg.chunks())  # doctest: +SKIP
     """
 
     index: int
@@ -60,12 +79,13 @@ class Channel:
     name: str
     unit: str
     fs: float
-    divider: int
     n_samples: int
-    dtype: np.dtype[np.int16] | np.dtype[np.float64]
+    dtype: np.dtype[Any]
     scale: float
     offset: float
     sample_reader: SampleReader = field(repr=False, compare=False)
+    missing: int | None = None
+    chunk_reader: ChunkReader | None = field(default=None, repr=False, compare=False)
 
     @property
     def duration_s(self) -> float:
@@ -82,19 +102,67 @@ class Channel:
         ReadError
             The file no longer holds what its header says.
         """
+        start, stop = self._span(start, stop)
+        return self.sample_reader(start, stop)
+
+    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """Read samples ``[start, stop)`` in the channel's unit, float64, shape (stop - start,)."""
+        start, stop = self._span(start, stop)
+        samples = np.empty(stop - start)
+        done = 0
+        for chunk in self.chunks(start=start, stop=stop):
+            samples[done : done + len(chunk)] = chunk
+            done += len(chunk)
+        return samples
+
+    def chunks(
+        self, size: int = CHUNK_SAMPLES, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Read samples ``[start, stop)`` in the channel's unit, `size` at a time, to spare memory.
+
+        Yields
+        ------
+        NDArray
+            float64, shape (size,), the last one shorter.
+        """
+        for raw in self.raw_chunks(size, start=start, stop=stop):
+            yield self._physical(raw)
+
+    def raw_chunks(
+        self, size: int = CHUNK_SAMPLES, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[RawSamples]:
+        """Read raw samples ``[start, stop)``, `size` at a time."""
+        start, stop = self._span(start, stop)
+        if size < 1:
+            raise ChannelError(f"channel {self.name!r}: chunks of {size} samples, expected at least 1")
+        if self.chunk_reader is not None:
+            yield from self.chunk_reader(start, stop, size)
+        else:
+            for first in range(start, stop, size):
+                yield self.sample_reader(first, min(first + size, stop))
+
+    def __getitem__(self, span: slice) -> NDArray[np.float64]:
+        """Read ``channel[start:stop]`` in the channel's unit; indexes count as in any Python sequence."""
+        if not isinstance(span, slice) or span.step not in (None, 1):
+            raise ChannelError(f"channel {self.name!r}: asked for [{span}], expected [start:stop]")
+        start, stop, _ = span.indices(self.n_samples)
+        return self.read(start, max(start, stop))
+
+    def _span(self, start: int, stop: int | None) -> tuple[int, int]:
         stop = self.n_samples if stop is None else stop
         if not 0 <= start <= stop <= self.n_samples:
             raise ChannelError(
                 f"channel {self.name!r}: samples [{start}, {stop}) asked for, it has [0, {self.n_samples})"
             )
-        return self.sample_reader(start, stop)
+        return start, stop
 
-    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
-        """Read samples ``[start, stop)`` in the channel's unit, float64, shape (stop - start,)."""
-        raw = self.read_raw(start, stop)
-        if raw.dtype.kind == "f":
-            return raw.astype(np.float64, copy=False)
-        return raw.astype(np.float64) * self.scale + self.offset
+    def _physical(self, raw: RawSamples) -> NDArray[np.float64]:
+        samples = raw.astype(np.float64, copy=False)
+        if raw.dtype.kind != "f" or (self.scale, self.offset) != (1.0, 0.0):
+            samples = samples * self.scale + self.offset
+        if self.missing is not None:
+            samples[raw == self.missing] = np.nan
+        return samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +212,12 @@ class Recording:
         Start of the recording (UTC), where known.
     simulated
         Whether the file says that it was made by a simulator.
+    files
+        The files that it was read from, where these are not `path` alone (a header and its data).
     warnings
         What was wrong with the file, though not with its samples; one sentence each.
+    lost
+        What a damaged file no longer holds and was read without (``salvage``); one sentence each.
     details
         Facts of the format worth showing (byte order, compression).
     """
@@ -159,7 +231,9 @@ class Recording:
     start_time: datetime | None = None
     journal: str | None = None
     simulated: bool = False
+    files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -190,15 +264,18 @@ class Recording:
         return found[0]
 
     def sha256(self) -> str:
-        """Hash the source file's bytes (reads all of it)."""
-        return sha256_of(self.path)
+        """Hash the source file's bytes (reads all of it); of several files, hash their hashes."""
+        hashes = [sha256_of(path) for path in self.files or (self.path,)]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     def segments(self, channel: Channel) -> tuple[tuple[int, int], ...]:
         """Return the stretches of a channel without a pause, as (start, stop) sample indexes.
 
         AcqKnowledge marks where a stopped recording was resumed: time jumps there.
         """
-        starts = {0} | {-(-m.sample // channel.divider) for m in self.markers if m.starts_segment}
+        ratio = channel.fs / self.fs
+        # a whole sample may come out a rounding error too large
+        starts = {0} | {math.ceil(m.sample * ratio - 1e-6) for m in self.markers if m.starts_segment}
         edges = [*sorted(s for s in starts if 0 <= s < channel.n_samples), channel.n_samples]
         return tuple(itertools.pairwise(edges))
 

@@ -18,7 +18,6 @@ def channel(index: int = 0, name: str = "ECG", *, divider: int = 1, n_samples: i
         name=name,
         unit="mV",
         fs=100 / divider,
-        divider=divider,
         n_samples=n_samples,
         dtype=samples.dtype,
         scale=0.5,

@@ -34,6 +34,9 @@ COMMANDS = {
     "predict": "ecgkit.cli.predict:predict",
 }
 
+# package -> the extra that it comes with
+EXTRAS = dict.fromkeys(("torch", "safetensors"), "train") | dict.fromkeys(("wfdb", "edfio", "pyxdf"), "formats")
+
 
 class CommandTable(click.Group):
     """A group whose commands are looked up in `COMMANDS` and imported when they are asked for."""
@@ -98,12 +101,12 @@ def _exit_code(args: Sequence[str] | None) -> int:
         click.echo("\nInterrupted. Nothing was left half-written; run the same command again.", err=True)
         return EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
-        extra = {"torch": "train", "safetensors": "train"}.get((error.name or "").partition(".")[0])
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
         return _complain(
-            f"{error.name} is not installed; it comes with: pip install 'ecgkit-mp160[{extra}]' "
-            "(the README says how to take a small CPU build of torch)"
+            f"{error.name} is not installed; it comes with: pip install 'ecgkit-mp160[{extra}]'"
+            + (" (the README says how to take a small CPU build of torch)" if extra == "train" else "")
         )
     except OSError as error:
         _give_up_output()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ecgkit.errors import ReadError
 from ecgkit.lookup import pick
+from ecgkit.readers.options import ReadOptions
 from ecgkit.records import Recording
 
-# name -> its reader; the module also has `matches(head)`, which knows the format by the first bytes
+# name -> its reader; the module also has `matches(head)`, which knows the format by the first bytes, and
+# `TAKES`, the names of the options that its files leave open. The first that matches is taken.
 FORMATS = {
     "acq": "ecgkit.readers.acq:read",
 }
@@ -18,31 +22,68 @@ FORMATS = {
 HEAD_BYTES = 4096
 
 
-def read(path: str | os.PathLike[str]) -> Recording:
-    """Read a recording's headers; its samples come later, by ``channel.read(start, stop)``.
+def read(
+    path: str | os.PathLike[str],
+    *,
+    salvage: bool = False,
+    fs: float | None = None,
+    columns: Sequence[str] = (),
+    unit: str | None = None,
+) -> Recording:
+    """Read a recording's headers; its samples come later, by ``recording.channel("ECG")[start:stop]``.
 
     The format is told by the file's content, not by its name.
 
     Parameters
     ----------
     path
-        The file.
+        The file; of a WFDB record the header (.hea).
+    salvage
+        Take what is there of a damaged file, rather than refuse it; `Recording.lost` says what is not.
+    fs
+        Sampling rate in Hz, where the file does not state one.
+    columns
+        Names, or positions from 0, of a table's columns to take.
+    unit
+        Unit of the channels whose file states none, such as "mV".
 
     Raises
     ------
     ReadError
-        There is no such file, it can't be opened, its format is unknown, or it is damaged.
+        There is no such file, it can't be opened, its format is unknown, or it is damaged; or an option
+        says what the file says itself.
     """
-    path = Path(path)
+    return read_with(Path(path), ReadOptions(salvage=salvage, fs=fs, columns=tuple(columns), unit=unit))
+
+
+def read_with(path: Path, options: ReadOptions) -> Recording:
+    """Read a recording's headers, as `read` does, with the options in one record."""
     head = _head(path)
     for name, reader in FORMATS.items():
-        if importlib.import_module(reader.partition(":")[0]).matches(head):
-            recording: Recording = pick(FORMATS, name, what="format")(path)
+        module = importlib.import_module(reader.partition(":")[0])
+        if module.matches(head):
+            _refuse_needless(path, name, options, takes=module.TAKES)
+            recording: Recording = pick(FORMATS, name, what="format")(path, options)
             return recording
     raise ReadError(
         f"{path}: not a recording of a format that ecgkit reads ({', '.join(FORMATS)}); it starts with "
-        f"the bytes {head[:12].hex(' ')}. Give the file as AcqKnowledge saved it (.acq)"
+        f"the bytes {head[:12].hex(' ')}.{_hint(path)} Give the file as its program saved it"
     )
+
+
+def _refuse_needless(path: Path, name: str, options: ReadOptions, *, takes: Sequence[str]) -> None:
+    """Refuse what a user says about a file whose format says it itself."""
+    for option in options.given():
+        if option not in takes:
+            raise ReadError(f"{path}: {name} files say this themselves; leave out --{option}")
+    if options.fs is not None and not 0 < options.fs < math.inf:
+        raise ReadError(f"{path}: --fs {options.fs:g}, expected a sampling rate in Hz, above 0")
+
+
+def _hint(path: Path) -> str:
+    """Point from the samples of a WFDB record to its header."""
+    header = path.with_suffix(".hea")
+    return f" Beside it lies {header.name}: give that one." if header.is_file() and header != path else ""
 
 
 def _head(path: Path) -> bytes:

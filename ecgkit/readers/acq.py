@@ -25,6 +25,7 @@ from ecgkit.errors import ReadError
 from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block, require
 from ecgkit.readers.acq_samples import Compressed, Interleaved, read_compressed, read_interleaved
 from ecgkit.readers.acq_tail import Tail, read_tail
+from ecgkit.readers.options import ReadOptions
 from ecgkit.records import SEGMENT_STYLE, SIMULATED_MARK, Channel, Marker, Recording, SampleReader
 
 REVISIONS = range(file_revisions.V_20a, 1000)
@@ -35,6 +36,7 @@ SAMPLE_TYPES = {(8, 0): "f8", (8, 1): "f8", (2, 2): "i2"}
 TYPE_SCAN_BYTES = 4096  # how far past the foreign data the sample types may begin, as bioread has it
 SHORTEST_CHANNEL_HEADER = 100
 HIGHEST_ZLIB_RATIO = 1032
+TAKES = ()
 
 
 def matches(head: bytes) -> bool:
@@ -42,13 +44,15 @@ def matches(head: bytes) -> bool:
     return len(head) >= 6 and head[:2] == b"\0\0" and _order_and_revision(head)[1] in REVISIONS
 
 
-def read(path: Path) -> Recording:
+def read(path: Path, options: ReadOptions) -> Recording:
     """Read the headers, markers and journal of an `.acq` file.
 
     Parameters
     ----------
     path
         The file; one that `matches`.
+    options
+        Whether to salvage.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def _read(source: Source) -> Recording:
         start_time=_start_time(markers),
         journal=tail.journal,
         simulated=(tail.journal or "").startswith(SIMULATED_MARK),
-        warnings=(*tail.warnings, *_marker_warnings(tail, markers, channels), *_scale_warnings(channels)),
+        warnings=(*tail.warnings, *_marker_warnings(tail, markers, channels, fs), *_scale_warnings(channels)),
         details=(("byte order", order), ("compressed", "yes" if graph.compressed else "no")),
     )
 
@@ -213,7 +217,6 @@ def _channel(fs: float, index: int, head: Any, dtype: str, reader: SampleReader)
         name=head.name,
         unit=head.units,
         fs=fs / head.frequency_divider,
-        divider=head.frequency_divider,
         n_samples=head.point_count,
         dtype=np.dtype(np.float64) if stored_as_float else np.dtype(np.int16),
         # the header's scale and offset are meaningless for floats
@@ -250,8 +253,10 @@ def _start_time(markers: Sequence[Marker]) -> datetime | None:
     return min(dates)[1] if dates else None
 
 
-def _marker_warnings(tail: Tail, markers: Sequence[Marker], channels: Sequence[Channel]) -> list[str]:
-    ticks = max(channel.n_samples * channel.divider for channel in channels)
+def _marker_warnings(
+    tail: Tail, markers: Sequence[Marker], channels: Sequence[Channel], fs: float
+) -> list[str]:
+    ticks = round(max(channel.n_samples * fs / channel.fs for channel in channels))
     faults = Counter[str]()
     for (item, _), marker in zip(tail.markers, markers, strict=True):
         faults[f"outside the recording of {ticks} samples; the others may be shifted too"] += (

@@ -152,7 +152,7 @@ def _write_channel(file: h5py.File, channel: Channel) -> None:
     for start in range(0, channel.n_samples, COPY_SAMPLES):
         stop = min(start + COPY_SAMPLES, channel.n_samples)
         stored[start:stop] = channel.read_raw(start, stop)
-    for name in ("number", "name", "unit", "fs", "divider", "scale", "offset"):
+    for name in ("number", "name", "unit", "fs", "scale", "offset"):
         stored.attrs[name] = getattr(channel, name)
 
 
@@ -166,7 +166,6 @@ def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
         name=attribute(stored, "name", str, error=StudyError),
         unit=attribute(stored, "unit", str, error=StudyError),
         fs=attribute(stored, "fs", float, positive=True, error=StudyError),
-        divider=attribute(stored, "divider", int, positive=True, error=StudyError),
         n_samples=len(stored),
         dtype=stored.dtype.newbyteorder("="),
         scale=attribute(stored, "scale", float, error=StudyError),

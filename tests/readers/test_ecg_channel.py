@@ -51,7 +51,6 @@ def channel(index: int, name: str, unit: str = "mV", fs: float = 1000.0) -> Chan
         name=name,
         unit=unit,
         fs=fs,
-        divider=1,
         n_samples=0,
         dtype=np.dtype(np.float64),
         scale=1.0,

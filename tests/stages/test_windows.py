@@ -24,7 +24,6 @@ def recording_of(
         name="ECG",
         unit=unit,
         fs=fs,
-        divider=1,
         n_samples=len(signal),
         dtype=signal.dtype,
         scale=1.0,

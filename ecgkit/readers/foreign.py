@@ -1,0 +1,49 @@
+"""Parsers of other people's: what they raise on a damaged file becomes a ReadError."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ecgkit.errors import ReadError
+
+# parsers written for sound files meet a damaged one with whatever their next line happens to raise
+STUMBLES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@contextmanager
+def parsing(path: Path, what: str) -> Iterator[None]:
+    """Name the file, and what of it was parsed, in whatever goes wrong inside.
+
+    Raises
+    ------
+    ReadError
+        The parser stumbled, or said so itself.
+    """
+    try:
+        yield
+    except ReadError:
+        raise
+    except STUMBLES as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ReadError(
+            f"{path}: the {what} can't be read ({why}); the file is damaged, or not what its first bytes "
+            "say. Copy it again, or save it again from where it came"
+        ) from error
