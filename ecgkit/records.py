@@ -325,6 +325,10 @@ class Session:
         Its channels and markers; samples are read from the study's file.
     ecg
         Indexes of the ECG channels, in lead order.
+    leads
+        What these leads are called, as many.
+    respiration
+        Index of the respiration channel, None where there is none.
     sha256
         Hash of the source file it was ingested from.
     """
@@ -332,4 +336,6 @@ class Session:
     tags: Tags
     recording: Recording
     ecg: tuple[int, ...]
+    leads: tuple[str, ...]
+    respiration: int | None
     sha256: str

@@ -1,3 +1,5 @@
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgkit.errors import ChannelError, StudyError
+from ecgkit.files import sha256_of
 from ecgkit.records import Channel, Marker, Recording, Tags
 
 
@@ -40,6 +43,54 @@ def test_channel_read_applies_scale_and_offset() -> None:
 def test_channel_read_refuses_ranges_outside(start: int, stop: int) -> None:
     with pytest.raises(ChannelError, match=r"it has \[0, 10\)"):
         channel().read(start, stop)
+
+
+@given(st.integers(0, 10), st.integers(0, 10), st.integers(1, 12))
+def test_channel_chunks_join_to_what_read_gives(start: int, length: int, size: int) -> None:
+    one, stop = channel(), min(10, start + length)
+    chunks = list(one.chunks(size, start=start, stop=stop))
+    assert [len(chunk) for chunk in chunks[:-1]] == [size] * len(chunks[:-1])
+    np.testing.assert_array_equal(np.concatenate([[], *chunks]), one.read(start, stop))
+    np.testing.assert_array_equal(
+        np.concatenate([[], *one.raw_chunks(size, start=start, stop=stop)]), one.read_raw(start, stop)
+    )
+
+
+def test_channel_chunks_come_from_the_chunk_reader_where_there_is_one() -> None:
+    one = replace(channel(), chunk_reader=lambda start, stop, size: iter([np.int16([start, stop, size])]))
+    np.testing.assert_array_equal(next(one.chunks(4, start=2)), [2.0, 6.0, 3.0])
+
+
+def test_channel_chunks_of_no_samples_each_are_refused() -> None:
+    with pytest.raises(ChannelError, match="chunks of 0 samples, expected at least 1"):
+        list(channel().chunks(0))
+
+
+@given(st.none() | st.integers(-15, 15), st.none() | st.integers(-15, 15))
+def test_channel_slices_count_as_in_any_sequence(start: int | None, stop: int | None) -> None:
+    np.testing.assert_array_equal(channel()[start:stop], channel().read()[start:stop])
+
+
+@pytest.mark.parametrize("span", [3, slice(0, 4, 2), "ECG"])
+def test_channel_takes_only_whole_slices(span: object) -> None:
+    with pytest.raises(ChannelError, match=r"expected \[start:stop\]"):
+        channel()[span]
+
+
+def test_channel_read_gives_nan_for_missing_counts() -> None:
+    one = replace(channel(), missing=3)
+    np.testing.assert_array_equal(one.read(2, 5), [2.0, np.nan, 3.0])
+    np.testing.assert_array_equal(one.read_raw(2, 5), [2, 3, 4])
+
+
+def test_recording_hash_covers_all_its_files(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.hea", tmp_path / "one.dat"
+    one.write_bytes(b"head")
+    other.write_bytes(b"data")
+    alone = replace(recording(channel()), path=one)
+    assert alone.sha256() == sha256_of(one)
+    both = replace(alone, files=(one, other))
+    assert both.sha256() == hashlib.sha256((sha256_of(one) + sha256_of(other)).encode()).hexdigest()
 
 
 def test_recording_channel_by_name_and_position() -> None:

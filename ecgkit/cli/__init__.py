@@ -35,7 +35,9 @@ COMMANDS = {
 }
 
 # package -> the extra that it comes with
-EXTRAS = dict.fromkeys(("torch", "safetensors"), "train") | dict.fromkeys(("wfdb", "edfio", "pyxdf"), "formats")
+EXTRAS = dict.fromkeys(("torch", "safetensors"), "train") | dict.fromkeys(
+    ("wfdb", "edfio", "pyxdf"), "formats"
+)
 
 
 class CommandTable(click.Group):

@@ -51,7 +51,9 @@ def _show(summary: IngestSummary) -> None:
     rate_text = "unknown" if rate is None else f"{rate:.0f} beats/min on average"
     simulated = "  (SIMULATED recording)" if summary.simulated else ""
     show(f"{summary.tags.key}: {summary.outcome}{simulated}")
-    show(f"  channel     {summary.channel} ({summary.reason})")
+    show(f"  ECG         {', '.join(summary.channels)} ({summary.reason})")
+    if summary.respiration:
+        show(f"  respiration {summary.respiration}")
     show(f"  duration    {summary.duration_s:.1f} s at {summary.fs:g} Hz")
     show(f"  heart rate  {rate_text}")
     show(f"  study       {summary.study}")

@@ -1,4 +1,4 @@
-"""Which channel is the ECG, told by name, unit and rate; and how many millivolts its unit is."""
+"""Which channel is the ECG, and which lead, told by name, unit and rate; and a unit's millivolts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ecgkit.errors import ChannelError
-from ecgkit.records import Channel, Recording
+from ecgkit.records import Channel
 
 LOWEST_ECG_RATE_HZ = 100
+Looks = Callable[[Channel], str]
 
-# ECG, EKG, ECG1, ECG100C, ECG2-R; ERS100C, an evoked-response amplifier used for ECG too; Lead I, lead aVF
+# ECG, EKG, ECG1, ECG100C, ECG2-R; ERS100C, an evoked-response amplifier used for ECG too; Lead I, lead aVF;
+# and as a name of its own II, V5 or MLII
 ECG_NAME = re.compile(
     r"(?<![a-z])(?P<word>e[ck]g(?![a-z])|ers100c?|ele[ck]tro[ck]ardiogra\w+|"
-    r"lead[ _-]?(?:i{1,3}|[123]|av[rlf]|v[1-6])(?![a-z0-9]))",
+    r"lead[ _-]?(?:i{1,3}|[123]|av[rlf]|v[1-6])(?![a-z0-9])|"
+    r"^(?:m?l?i{1,3}|av[rlf]|m?v[1-6])$)",
+    re.IGNORECASE,
+)
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "MLI", "MLII", "MLIII")
+# the lead is a word of its own, alone or after what makes the channel an ECG: ECG I, Lead II, EKG - Lead aVF
+LEAD_NAME = re.compile(
+    r"(?:^|(?:e[ck]g|lead)(?P<between>[\s_:,;()\[\]-]*(?:lead)?[\s_:-]*))"
+    r"(?P<lead>ml(?:i{1,3})|i{1,3}|av[rlf]|v[1-6]|[123])(?![a-z0-9])",
     re.IGNORECASE,
 )
 # what AcqKnowledge and labs calculate from an ECG and name after it
@@ -37,7 +47,7 @@ MILLIVOLTS |= {"n": 1e-6, "nano": 1e-6}
 
 @dataclass(frozen=True, slots=True)
 class EcgChoice:
-    """The channel taken for ECG: its index, and why it was taken, as a phrase."""
+    """The channel taken for ECG where none was named: its index, and why it was taken, as a phrase."""
 
     index: int
     reason: str
@@ -60,15 +70,35 @@ def millivolts_per_unit(unit: str) -> float | None:
     return MILLIVOLTS[match["prefix"]] if match else None
 
 
-def find_ecg(channels: Sequence[Channel]) -> EcgChoice:
-    """Pick the ECG channel by name, then by unit and rate.
+def lead_of(name: str) -> str | None:
+    """Return the standard lead that a channel's name says ("I" for "ECG Lead I"), None where it says none.
+
+    A figure counts after "lead" only: "Lead 2" is lead II, "ECG 2" the second of some channels.
+    """
+    for match in LEAD_NAME.finditer(name):
+        lead = match["lead"]
+        if lead in ("1", "2", "3"):
+            if "lead" not in match[0].casefold():
+                continue
+            lead = int(lead) * "I"
+        return next(known for known in LEADS if known.casefold() == lead.casefold())
+    return None
+
+
+def find_ecg(channels: Sequence[Channel], *, looks: Looks | None = None) -> EcgChoice:
+    """Pick the ECG channel by name, then by unit and rate; of several leads the first of the standard order.
 
     Channels that were calculated from an ECG (heart rate, R-R, HRV, "ECG R-wave") are left aside.
+
+    Parameters
+    ----------
+    looks
+        Says in a few words what a channel looks like, for the message that lists them.
 
     Raises
     ------
     ChannelError
-        No channel is named like an ECG, or several are; the message lists all channels.
+        No channel is named like an ECG, or several are that are not leads; the message lists all channels.
     """
     left = [channel for channel in channels if _word(channel)]
     named, told_apart = len(left), []
@@ -77,9 +107,14 @@ def find_ecg(channels: Sequence[Channel]) -> EcgChoice:
         if 0 < len(better) < len(left):
             left = better
             told_apart.append(difference)
+    leads = {lead: channel for channel in left if (lead := lead_of(channel.name))}
+    if len(left) > 1 and len(leads) == len(left):
+        first = next(lead for lead in LEADS if lead in leads)
+        others = ", ".join(lead for lead in LEADS if lead in leads)
+        return EcgChoice(leads[first].index, f"lead {first} of the leads {others}; --leads takes several")
     if len(left) != 1:
         found = f"{len(left)} channels are named" if left else "no channel is named"
-        raise ChannelError(f"{found} like an ECG; give one with --channel NAME. {_listed(channels)}")
+        raise ChannelError(f"{found} like an ECG; give one with --channel NAME. {listed(channels, looks)}")
     reason = f"its name says {_word(left[0])!r}"
     if told_apart:
         reason += f"; of {named} such channels the only one {' and '.join(told_apart)}"
@@ -93,28 +128,11 @@ def _word(channel: Channel) -> str | None:
     return match["word"] if match and not derived else None
 
 
-def _listed(channels: Sequence[Channel]) -> str:
-    rows = (f"{c.index}: {c.name!r} ({c.unit or 'no unit'}, {c.fs:g} Hz)" for c in channels)
+def listed(channels: Sequence[Channel], looks: Looks | None = None) -> str:
+    """Return a sentence that lists channels by position, name, unit and rate, and by what they look like."""
+    rows = (
+        f"{channel.index}: {channel.name!r} ({channel.unit or 'no unit'}, {channel.fs:g} Hz)"
+        + (f", {looks(channel)}" if looks else "")
+        for channel in channels
+    )
     return f"The channels are {'; '.join(rows)}"
-
-
-def choose_ecg(recording: Recording, named: Sequence[str] = ()) -> tuple[tuple[int, ...], str]:
-    """Return the indexes of the ECG channels of a recording, in lead order, and why they were taken.
-
-    Parameters
-    ----------
-    named
-        Names or positions that a user gave; none to have the channel found by `find_ecg`.
-
-    Raises
-    ------
-    ChannelError
-        A named channel is not there; or none was named and none, or several, may be the ECG.
-    """
-    if named:
-        return tuple(recording.channel(key).index for key in named), "named by --channel"
-    try:
-        choice = find_ecg(recording.channels)
-    except ChannelError as error:
-        raise ChannelError(f"{recording.path}: {error}") from error
-    return (choice.index,), choice.reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -90,8 +90,12 @@ def run(
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
     path = _target(study, out)
     participants = read_participants(study)
-    parts, cuts, left_out = _cut_sessions(study, config.pipeline, progress or Silent())
-    description = _describe(study, protocol, config, cuts, participants=participants, left_out=left_out)
+    sessions = _sessions(study)
+    leads = _lead_names(sessions, protocol)
+    parts, cuts, left_out = _cut_sessions(sessions, config.pipeline, progress or Silent())
+    description = _describe(
+        study, protocol, config, cuts, leads=leads, participants=participants, left_out=left_out
+    )
     folds = split_all(_window_table(parts, config.pipeline), SplitSettings(**config.splits.model_dump()))
     sha256 = write_dataset(path, parts, description, folds)
     return _summary(path, parts, cuts, folds, sha256=sha256, left_out=left_out, config=config)
@@ -106,17 +110,21 @@ def _target(study: Study, out: Path | None) -> Path:
     return out
 
 
-def _cut_sessions(
-    study: Study, pipeline: PipelineConfig, progress: Progress
-) -> tuple[list[Part], list[CutWindows], dict[str, LeftOut]]:
-    """Cut every session, in the order of their tags; leave out those that can't be, with the reason."""
+def _sessions(study: Study) -> list[Session]:
+    """Open every session, in the order of their tags."""
     paths = study.session_paths()
     if not paths:
         raise DatasetError(
             f"{study.folder}: the study is empty. Take recordings in first: "
             "ecgkit ingest FILE --subject ID --condition KEY"
         )
-    sessions = sorted((read_session(path) for path in paths), key=lambda session: session.tags)
+    return sorted((read_session(path) for path in paths), key=lambda session: session.tags)
+
+
+def _cut_sessions(
+    sessions: Sequence[Session], pipeline: PipelineConfig, progress: Progress
+) -> tuple[list[Part], list[CutWindows], dict[str, LeftOut]]:
+    """Cut every session; leave out those that can't be, with the reason."""
     progress.start("clean and cut", len(sessions))
     parts, cuts, left_out = [], [], {}
     for session in sessions:
@@ -130,8 +138,7 @@ def _cut_sessions(
         progress.advance("clean and cut", note=session.tags.key)
     if not parts:
         first = next(iter(left_out.values()))["reason"]
-        raise DatasetError(f"{study.folder}: not one session gave a window. The first: {first}")
-    _refuse_other_leads(parts)
+        raise DatasetError(f"not one session gave a window. The first: {first}")
     return parts, cuts, left_out
 
 
@@ -141,15 +148,17 @@ def _part(session: Session, windows: CutWindows) -> Part:
     return Part(session.tags, windows.windows, columns, session.sha256, channels, session.recording.simulated)
 
 
-def _refuse_other_leads(parts: list[Part]) -> None:
-    leads = Counter(part.windows.shape[1] for part in parts)
-    if len(leads) > 1:
-        usual = leads.most_common(1)[0][0]
-        other = next(part for part in parts if part.windows.shape[1] != usual)
-        raise DatasetError(
-            f"{other.tags.key} has {other.windows.shape[1]} leads, the others have {usual}; "
-            "ingest it with the same leads as the others"
-        )
+def _lead_names(sessions: Sequence[Session], protocol: Protocol) -> tuple[str, ...]:
+    """Return what the leads are called: one lead as the protocol says, several as the sessions do."""
+    named = [(protocol.lead.name,) if len(s.leads) == 1 else s.leads for s in sessions]
+    usual = Counter(named).most_common(1)[0][0]
+    for session, leads in zip(sessions, named, strict=True):
+        if leads != usual:
+            raise DatasetError(
+                f"{session.tags.key} has the leads {', '.join(session.leads)}; most have {', '.join(usual)}. "
+                "Ingest it with the same --leads, in the same order, as the others"
+            )
+    return usual
 
 
 def _warnings(parts: list[Part]) -> Iterator[str]:
@@ -178,16 +187,15 @@ def _describe(
     config: Config,
     cuts: list[CutWindows],
     *,
+    leads: tuple[str, ...],
     participants: dict[str, dict[str, str]],
     left_out: dict[str, LeftOut],
 ) -> Description:
-    n_leads = cuts[0].windows.shape[1]
-    lead = protocol.lead.name
     units = {cut.unit for cut in cuts}
     return Description(
         fs=config.pipeline.fs,
         window_s=config.pipeline.window_s,
-        leads=(lead,) if n_leads == 1 else tuple(f"{lead} {index + 1}" for index in range(n_leads)),
+        leads=leads,
         unit=units.pop() if len(units) == 1 else "as recorded (sessions differ)",
         study=study.settings.name,
         protocol=protocol.name,

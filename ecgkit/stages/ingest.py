@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ecgkit.analysis.heart_rate import mean_heart_rate_bpm
-from ecgkit.analysis.quality import finite_runs
-from ecgkit.analysis.rpeaks import find_r_peaks
 from ecgkit.errors import SignalError, StudyError
 from ecgkit.protocol.model import Condition, Protocol, load_protocol, shipped_protocols
-from ecgkit.readers import read
-from ecgkit.readers.ecg_channel import choose_ecg, millivolts_per_unit
-from ecgkit.records import Channel, Recording, Session, Tags
+from ecgkit.readers import read_with
+from ecgkit.readers.leads import EcgLeads
+from ecgkit.readers.options import AS_STATED, ReadOptions
+from ecgkit.readers.respiration_channel import find_respiration
+from ecgkit.records import Channel, Session, Tags
+from ecgkit.stages.leads import choose_leads
+from ecgkit.stages.signal_check import check_channel
 from ecgkit.stages.study_protocol import protocol_of
-from ecgkit.stages.windows import read_physical
 from ecgkit.study.folder import (
     Study,
     add_participant,
@@ -32,25 +29,35 @@ from ecgkit.study.folder import (
 from ecgkit.study.session_file import SessionHeader, read_headers, write_session
 
 DEFAULT_PROTOCOL = "dt4ecg"
-R_RANGE_MV = (0.1, 5.0)
-AMPLIFIER_GAINS = (500, 1000, 2000, 5000)  # of BIOPAC's ECG100C
-FLAT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """What `ecgkit ingest` took."""
+    """What `ecgkit ingest` took.
+
+    Attributes
+    ----------
+    channels, leads
+        Names of the ECG channels, and which leads they are.
+    respiration
+        Name of the respiration channel, None where there is none.
+    lost
+        What a salvaged file no longer holds.
+    """
 
     study: Path
     tags: Tags
     outcome: Literal["ingested", "replaced", "already there"]
-    channel: str
+    channels: tuple[str, ...]
+    leads: tuple[str, ...]
     reason: str
+    respiration: str | None
     fs: float
     duration_s: float
     heart_rate_bpm: float | None
     sha256: str
     simulated: bool
+    lost: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -59,13 +66,16 @@ class IngestSummary:
             "study": str(self.study),
             "session": self.tags.key,
             "outcome": self.outcome,
-            "channel": self.channel,
+            "channels": list(self.channels),
+            "leads": list(self.leads),
             "channel_reason": self.reason,
+            "respiration": self.respiration,
             "fs": self.fs,
             "duration_s": self.duration_s,
             "heart_rate_bpm": self.heart_rate_bpm,
             "sha256": self.sha256,
             "simulated": self.simulated,
+            "lost": list(self.lost),
             "warnings": list(self.warnings),
         }
 
@@ -76,28 +86,36 @@ def run(
     *,
     study_folder: Path,
     protocol: str | None = None,
-    channel: str | None = None,
+    leads: Sequence[str] = (),
+    reading: ReadOptions = AS_STATED,
     replace: bool = False,
 ) -> IngestSummary:
     """Take one recording into a study, losslessly; the same call again changes nothing.
+
+    Parameters
+    ----------
+    leads
+        Names, positions or standard leads of the ECG channels; by default the one that is named like an ECG.
+    reading
+        What the file itself does not say, and whether to salvage it.
 
     Raises
     ------
     ReadError, ChannelError, ProtocolError, SignalError, StudyError
         Nothing has been written then, and what was there is still there.
     """
-    recording = read(file)
+    recording = read_with(file, reading)
     rules = _protocol_of(study_folder, protocol)
     condition = rules.condition(tags.condition)
-    indexes, reason = choose_ecg(recording, [] if channel is None else [channel])
-    ecg = recording.channels[indexes[0]]
-    rate_bpm, warnings = look_at_signal(recording, ecg, condition)
+    chosen = choose_leads(recording, leads)
+    rate_bpm, warnings = look_at_signal(chosen, condition)
     sha256 = recording.sha256()
     is_new = not is_study(study_folder)
     study = create_study(study_folder, protocol=_protocol_source(protocol))
     known = read_headers(study)
     read_participants(study)  # refused here, before anything is written
-    session = Session(tags, recording, indexes, sha256)
+    respiration = find_respiration(recording.channels)
+    session = Session(tags, chosen.recording, chosen.indexes, chosen.names, respiration, sha256)
     outcome = _outcome(study, known, session, replace=replace)
     if outcome != "already there":
         _write(study, session, heart_rate_bpm=rate_bpm, warnings=warnings, is_new=is_new)
@@ -108,43 +126,52 @@ def run(
         study=study_folder,
         tags=tags,
         outcome=outcome,
-        channel=ecg.name,
-        reason=reason,
-        fs=ecg.fs,
-        duration_s=ecg.duration_s,
+        channels=tuple(channel.name for channel in chosen.channels),
+        leads=chosen.names,
+        reason=chosen.reason,
+        respiration=None if respiration is None else recording.channels[respiration].name,
+        fs=chosen.channels[0].fs,
+        duration_s=chosen.channels[0].duration_s,
         heart_rate_bpm=rate_bpm,
         sha256=sha256,
         simulated=recording.simulated,
+        lost=recording.lost,
         warnings=warnings,
     )
 
 
-def look_at_signal(
-    recording: Recording, channel: Channel, condition: Condition
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return the mean heart rate, and one sentence for each thing a lab should know before it trusts this.
+def look_at_signal(leads: EcgLeads, condition: Condition) -> tuple[float | None, tuple[str, ...]]:
+    """Return the first lead's mean heart rate, and a sentence for each thing to know before this is trusted.
 
     Raises
     ------
     SignalError
-        There is nothing in the channel: flat, no numbers, or no samples.
+        There is nothing in a lead: flat, no numbers, or no samples.
     """
-    signal = read_physical(channel)
-    where = f"{recording.path}, channel {channel.name!r}"
-    finite = np.isfinite(signal)
-    if not finite.any():
-        raise SignalError(f"{where}: not one sample is a number ({len(signal)} samples); nothing to ingest")
-    if np.ptp(signal[finite]) == 0:
-        raise SignalError(
-            f"{where}: flat from start to end; an electrode or the wrong channel? Name another with --channel"
-        )
-    stretches = _peaks_between_gaps(recording, channel, signal)
-    rate = mean_heart_rate_bpm([peaks / channel.fs for peaks in stretches])
-    rate_bpm = None if np.isnan(rate) else rate
-    warnings = [*recording.warnings, *_warnings(signal, channel, condition, np.concatenate(stretches))]
-    if rate_bpm is None:
-        warnings.append("no heart beats were found; is this the ECG channel?")
-    return rate_bpm, tuple(warnings)
+    recording = leads.recording
+    checks = [check_channel(recording, channel) for channel in leads.channels]
+    warnings = [*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)]
+    warnings += _too_short(leads.channels[0], condition)
+    for channel, check in zip(leads.channels, checks, strict=True):
+        where = f"channel {channel.name!r}: " if len(checks) > 1 else ""
+        for finding in check.findings:
+            if finding.severity == "unusable":
+                raise SignalError(
+                    f"{recording.path}, channel {channel.name!r}: {finding.text}. Is it the right channel? "
+                    "Name another with --channel"
+                )
+            warnings.append(f"{where}{finding.text}")
+        warnings += [f"{where}{name} not checked: {why}" for name, why in check.skipped.items()]
+    return checks[0].heart_rate_bpm, tuple(warnings)
+
+
+def _too_short(channel: Channel, condition: Condition) -> list[str]:
+    if channel.duration_s >= condition.least_duration_s:
+        return []
+    return [
+        f"{channel.duration_s:.0f} s long; the protocol wants at least {condition.least_duration_s:.0f} s of "
+        f"{condition.label}"
+    ]
 
 
 def _protocol_of(study_folder: Path, protocol: str | None) -> Protocol:
@@ -192,10 +219,14 @@ def _outcome(
         )
     if same_tags.ecg != session.ecg:
         raise StudyError(
-            f"{where}: {tags.key} is there with channel {same_tags.ecg[0]} as its ECG, now channel "
-            f"{session.ecg[0]} is asked for. If this one is right, repeat with --replace"
+            f"{where}: {tags.key} is there with channel {_numbers(same_tags.ecg)} as its ECG, now channel "
+            f"{_numbers(session.ecg)} is asked for. If this one is right, repeat with --replace"
         )
     return "already there"
+
+
+def _numbers(indexes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, indexes))
 
 
 def _refuse_look_alike(where: Path, known: tuple[SessionHeader, ...], subject: str) -> None:
@@ -230,54 +261,3 @@ def _remove_older(known: tuple[SessionHeader, ...], tags: Tags, sha256: str) -> 
     for header in known:
         if header.sha256 == sha256 and header.tags != tags:
             header.path.unlink(missing_ok=True)
-
-
-def _peaks_between_gaps(
-    recording: Recording, channel: Channel, signal: NDArray[np.float64]
-) -> list[NDArray[np.int64]]:
-    """Find the R peaks, indexes into the signal, of each stretch without a pause or a NaN."""
-    return [
-        first + start + find_r_peaks(signal[first + start : first + stop], channel.fs)
-        for first, last in recording.segments(channel)
-        for start, stop in finite_runs(signal[None, first:last])
-    ]
-
-
-def _warnings(
-    signal: NDArray[np.float64], channel: Channel, condition: Condition, peaks: NDArray[np.int64]
-) -> Iterator[str]:
-    if channel.duration_s < condition.least_duration_s:
-        yield (
-            f"{channel.duration_s:.0f} s long; the protocol wants at least "
-            f"{condition.least_duration_s:.0f} s of {condition.label}"
-        )
-    n_bad = int(np.count_nonzero(~np.isfinite(signal)))
-    if n_bad:
-        yield f"{n_bad} samples are not numbers; no window will cross them"
-    flat_s = _longest_flat_s(signal, channel.fs)
-    if flat_s > FLAT_S:
-        yield f"a flat stretch of {flat_s:.1f} s: a detached electrode?"
-    yield from _amplitude_warning(signal, channel, peaks)
-
-
-def _longest_flat_s(signal: NDArray[np.float64], fs: float) -> float:
-    changes = np.flatnonzero(np.diff(signal) != 0)
-    edges = np.concatenate([[-1], changes, [len(signal) - 1]])
-    return float(np.diff(edges).max() / fs)
-
-
-def _amplitude_warning(
-    signal: NDArray[np.float64], channel: Channel, peaks: NDArray[np.int64]
-) -> Iterator[str]:
-    if millivolts_per_unit(channel.unit) is None:
-        yield f"unit {channel.unit!r} is no voltage that ecgkit knows: amplitudes are kept as they are"
-        return
-    if len(peaks) == 0:
-        return
-    r_mv = float(np.median(np.abs(signal[peaks] - np.nanmedian(signal))))
-    low, high = R_RANGE_MV
-    if low <= r_mv <= high:
-        return
-    gains = [gain for gain in AMPLIFIER_GAINS if low <= r_mv / gain <= high]
-    hint = f" as if an amplifier's gain of {gains[0]} had not been undone" if gains else ""
-    yield f"R waves of {r_mv:.3g} mV, expected {low:g} to {high:g} mV{hint}: check the gain in AcqKnowledge"

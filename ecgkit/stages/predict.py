@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import ChannelError, ConfigError, RunError
-from ecgkit.readers import read
-from ecgkit.readers.ecg_channel import choose_ecg
+from ecgkit.readers import read_with
+from ecgkit.readers.leads import EcgLeads
+from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.records import Recording
 from ecgkit.settings import checked
 from ecgkit.stages.evaluation import log_softmax
+from ecgkit.stages.leads import choose_leads
 from ecgkit.stages.run_folder import find_run
 from ecgkit.stages.windows import CutWindows, cut_recording
 from ecgkit.training.loop import logits
@@ -121,7 +123,8 @@ def run(
     file: Path,
     *,
     runs: Path | None = None,
-    channels: Sequence[str] = (),
+    leads: Sequence[str] = (),
+    reading: ReadOptions = AS_STATED,
     fuse: int = 1,
 ) -> Prediction:
     """Read a raw file, clean and cut it as the run's data were, and say who it is and in which state.
@@ -132,8 +135,11 @@ def run(
         A run folder, or the name of a run in `runs`.
     runs
         The study's folder of runs.
-    channels
-        Names or positions of the ECG channels, in lead order; by default the one that is named like an ECG.
+    leads
+        Names, positions or standard leads of the ECG channels, in lead order; by default those of the run
+        if there are several, else the one that is named like an ECG.
+    reading
+        What the file itself does not say, and whether to salvage it.
     fuse
         Windows that are answered together; the whole file is fused in any case.
 
@@ -148,17 +154,17 @@ def run(
     trained = load_run(folder)
     card = trained.card
     pipeline = _pipeline(folder, card)
-    recording = read(file)
-    ecg, reason = _choose_channels(recording, channels, card)
-    cut = cut_recording(recording, ecg, pipeline)
+    chosen = _choose_leads(read_with(file, reading), leads, card)
+    recording = chosen.recording
+    cut = cut_recording(recording, chosen.indexes, pipeline)
     subject, condition = (log_softmax(output) for output in logits(trained.model, cut.windows))
     outputs = _Outputs(cut, subject, condition)
     n = len(cut.windows)
     return Prediction(
         run=folder,
         file=file,
-        channels=tuple(recording.channels[index].name for index in ecg),
-        reason=reason,
+        channels=tuple(channel.name for channel in chosen.channels),
+        reason=chosen.reason,
         simulated_run=card.simulated,
         simulated_file=recording.simulated,
         overall=_answer(outputs, slice(0, n), card, pipeline.window_s),
@@ -167,7 +173,7 @@ def run(
             for start in range(0, n, fuse)
         ),
         remarks=_remarks(card, recording),
-        warnings=recording.warnings,
+        warnings=(*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)),
     )
 
 
@@ -187,16 +193,16 @@ def _pipeline(folder: Path, card: RunCard) -> PipelineConfig:
     return pipeline
 
 
-def _choose_channels(
-    recording: Recording, channels: Sequence[str], card: RunCard
-) -> tuple[tuple[int, ...], str]:
-    chosen, reason = choose_ecg(recording, channels)
-    if len(chosen) != card.spec.n_leads:
+def _choose_leads(recording: Recording, named: Sequence[str], card: RunCard) -> EcgLeads:
+    if not named and card.spec.n_leads > 1:
+        named = card.lead_names
+    chosen = choose_leads(recording, named)
+    if len(chosen.indexes) != card.spec.n_leads:
         raise ChannelError(
-            f"{recording.path}: {len(chosen)} ECG channels taken, the run was trained on {card.spec.n_leads} "
-            f"({', '.join(card.lead_names)}); name as many, in this order, each with --channel"
+            f"{recording.path}: {len(chosen.indexes)} ECG channels taken, the run was trained on "
+            f"{card.spec.n_leads} ({', '.join(card.lead_names)}); name as many, in this order, with --leads"
         )
-    return chosen, reason
+    return chosen
 
 
 def _remarks(card: RunCard, recording: Recording) -> tuple[str, ...]:

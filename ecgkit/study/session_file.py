@@ -14,12 +14,12 @@ import numpy as np
 from ecgkit import __version__
 from ecgkit.errors import StudyError
 from ecgkit.h5 import atomic_h5, attribute, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import SEGMENT_STYLE, Channel, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.records import RAW_TYPES, SEGMENT_STYLE, Channel, Marker, RawSamples, Recording, Session, Tags
 from ecgkit.study.folder import Study
 
 FORMAT = "ecgkit-session"
-FORMAT_VERSION = "1.0"
-COPY_SAMPLES = 1 << 20
+FORMAT_VERSION = "1.1"
+NONE = -1  # stands for "none" among indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class SessionHeader:
     ecg: tuple[int, ...]
     simulated: bool
     warnings: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 def session_path(study: Study, tags: Tags) -> Path:
@@ -62,8 +63,11 @@ def write_session(
         file.attrs["fs"] = recording.fs
         file.attrs["duration_s"] = recording.duration_s
         file.attrs["ecg"] = np.array(session.ecg, dtype=np.int64)
+        file.attrs["leads"] = json.dumps(list(session.leads), ensure_ascii=False)
+        file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
         file.attrs["heart_rate_bpm"] = np.nan if heart_rate_bpm is None else heart_rate_bpm
         file.attrs["warnings"] = json.dumps(list(warnings), ensure_ascii=False)
+        file.attrs["lost"] = json.dumps(list(recording.lost), ensure_ascii=False)
         for channel in recording.channels:
             _write_channel(file, channel)
         _write_markers(file, recording.markers)
@@ -91,13 +95,19 @@ def read_session(path: Path) -> Session:
             fs=attribute(file, "fs", float, positive=True, error=StudyError),
             channels=channels,
             simulated=header.simulated,
+            lost=header.lost,
         )
         recording = replace(recording, markers=tuple(_markers(file, recording.fs)))
-    if not header.ecg or not set(header.ecg) <= set(range(len(channels))):
+        leads = _sentences(file, "leads")
+        respiration = attribute(file, "respiration", int, error=StudyError)
+    used = {*header.ecg, *([] if respiration == NONE else [respiration])}
+    if len(header.ecg) != len(leads) or not header.ecg or not used <= set(range(len(channels))):
         raise StudyError(
-            f"{path}: ECG channels {header.ecg}, but the file has channels 0 to {len(channels) - 1}"
+            f"{path}: ECG channels {header.ecg} as leads {leads}, respiration channel {respiration}, but the "
+            f"file has channels 0 to {len(channels) - 1}; ingest the recording anew"
         )
-    return Session(header.tags, recording, header.ecg, header.sha256)
+    respiration = None if respiration == NONE else respiration
+    return Session(header.tags, recording, header.ecg, leads, respiration, header.sha256)
 
 
 def read_headers(study: Study) -> tuple[SessionHeader, ...]:
@@ -132,8 +142,14 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         heart_rate_bpm=rate if np.isfinite(rate) else None,
         ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])),
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
-        warnings=tuple(str(warning) for warning in json.loads(text(file, "warnings"))),
+        warnings=_sentences(file, "warnings"),
+        lost=_sentences(file, "lost"),
     )
+
+
+def _sentences(file: h5py.File, name: str) -> tuple[str, ...]:
+    """Read a list of texts that lies as JSON in an attribute."""
+    return tuple(map(str, json.loads(attribute(file, name, str, error=StudyError))))
 
 
 def _write_channel(file: h5py.File, channel: Channel) -> None:
@@ -149,17 +165,20 @@ def _write_channel(file: h5py.File, channel: Channel) -> None:
             else {}
         ),
     )
-    for start in range(0, channel.n_samples, COPY_SAMPLES):
-        stop = min(start + COPY_SAMPLES, channel.n_samples)
-        stored[start:stop] = channel.read_raw(start, stop)
+    start = 0
+    for raw in channel.raw_chunks():
+        stored[start : start + len(raw)] = raw
+        start += len(raw)
+    if channel.missing is not None:
+        stored.attrs["missing"] = channel.missing
     for name in ("number", "name", "unit", "fs", "scale", "offset"):
         stored.attrs[name] = getattr(channel, name)
 
 
 def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
     stored = dataset(group, f"{index:03d}", kinds="if", ndim=1, error=StudyError)
-    if stored.dtype not in (np.dtype("<i2"), np.dtype("<f8")):
-        raise StudyError(f"{path}:{stored.name}: type {stored.dtype}, expected int16 or float64")
+    if stored.dtype.name not in RAW_TYPES:
+        raise StudyError(f"{path}:{stored.name}: type {stored.dtype}, expected {', '.join(RAW_TYPES)}")
     return Channel(
         index=index,
         number=attribute(stored, "number", int, error=StudyError),
@@ -171,6 +190,7 @@ def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
         scale=attribute(stored, "scale", float, error=StudyError),
         offset=attribute(stored, "offset", float, error=StudyError),
         sample_reader=partial(_read_samples, path, f"channels/{index:03d}"),
+        missing=(attribute(stored, "missing", int, error=StudyError) if "missing" in stored.attrs else None),
     )
 
 

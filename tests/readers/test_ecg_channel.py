@@ -9,7 +9,7 @@ import pytest
 
 import ecgkit
 from ecgkit.errors import ChannelError
-from ecgkit.readers.ecg_channel import find_ecg, millivolts_per_unit
+from ecgkit.readers.ecg_channel import find_ecg, lead_of, millivolts_per_unit
 from ecgkit.records import Channel
 
 ECG_NAMES = [
@@ -26,7 +26,7 @@ ECG_NAMES = [
         "ECG_raw",
     ],
     *["Lead I", "LEAD_II", "lead iii", "Lead 2", "lead aVF", "ECG Lead II", "EKG, X, ECG2-R"],
-    *["ECG (.05 - 150 Hz)", "Electrocardiogram"],
+    *["ECG (.05 - 150 Hz)", "Electrocardiogram", "II", "aVR", "MLII", "v5", "chest_ecg", "ECG ECG1"],
 ]
 OTHER_NAMES = [
     *["Heart Rate", "HR", "BPM", "ECG Rate", "ECG BPM", "ECG - Heart Rate", "R-R", "ECG R-R Interval", "HRV"],
@@ -40,7 +40,7 @@ OTHER_NAMES = [
         "EMG",
         "EEG",
     ],
-    *["EDA - GSR100C", "ECoG", "PPG", "Leading edge", "Lead IV", "Analog input", ""],
+    *["EDA - GSR100C", "ECoG", "PPG", "Leading edge", "Lead IV", "Analog input", "VII", "I think", ""],
 ]
 
 
@@ -94,21 +94,56 @@ def test_find_ecg_tells_several_apart(rows: list[tuple[object, ...]], index: int
     assert choice.reason == f"its name says 'ECG'; of 2 such channels the only one {difference}"
 
 
-def test_find_ecg_does_not_choose_between_leads() -> None:
+def test_find_ecg_takes_the_first_of_several_leads() -> None:
+    choice = find_ecg(channels(("V5",), ("Lead II",), ("RESP", "", 3.90625), ("ECG I",)))
+    assert choice.index == 3
+    assert choice.reason == "lead I of the leads I, II, V5; --leads takes several"
+
+
+def test_find_ecg_does_not_choose_between_channels_that_are_no_leads() -> None:
+    rows = channels(("ECG 1",), ("ECG 2",), ("RESP", "", 3.90625))
     with pytest.raises(ChannelError) as caught:
-        find_ecg(channels(("Lead I",), ("Lead II",), ("RESP", "", 3.90625)))
+        find_ecg(rows, looks=lambda channel: "slow waves" if channel.index == 2 else "like an ECG")
     assert str(caught.value) == (
         "2 channels are named like an ECG; give one with --channel NAME. The channels are "
-        "0: 'Lead I' (mV, 1000 Hz); 1: 'Lead II' (mV, 1000 Hz); 2: 'RESP' (no unit, 3.90625 Hz)"
+        "0: 'ECG 1' (mV, 1000 Hz), like an ECG; 1: 'ECG 2' (mV, 1000 Hz), like an ECG; "
+        "2: 'RESP' (no unit, 3.90625 Hz), slow waves"
     )
 
 
-@pytest.mark.real_data
 @pytest.mark.parametrize(
-    ("name", "index"), [("physio/physio-5.0.1", 1), ("nojournal/nojournal-3.8.1-c", 0), ("misc/r42_test", 0)]
+    ("lead", "names"),
+    [
+        (
+            "I",
+            ["I", "i", "ECG I", "ECG I filtered", "Lead I", "Lead 1", "LEAD_I", "lead i ecg", "ECG Lead I"],
+        ),
+        ("II", ["II", "Lead II", "EKG - Lead II", "ECG (Lead II)", "ECG Lead 2", "CH1 Lead II"]),
+        ("III", ["III", "Lead-3"]),
+        ("aVF", ["AVF", "ECG aVF", "EKG - Lead aVF"]),
+        ("V5", ["V5", "ECG V5"]),
+        ("MLII", ["MLII"]),
+        (
+            None,
+            ["ECG", "ECG 2", "ECG1", "EKG - ERS100C", "ECG, X, ECG2-R", "Respiration I", "1", "IV", "V7", ""],
+        ),
+    ],
 )
-def test_find_ecg_in_real_files(real_data: Path, name: str, index: int) -> None:
-    assert find_ecg(ecgkit.read(real_data / "acq" / f"{name}.acq").channels).index == index
+def test_lead_of_knows_the_lead_that_a_name_says(lead: str | None, names: list[str]) -> None:
+    assert [lead_of(name) for name in names] == [lead] * len(names)
+
+
+@pytest.mark.real_data
+def test_find_ecg_in_all_real_files(real_data: Path) -> None:
+    found, without = [], []
+    for path in sorted((real_data / "acq").rglob("*.acq")):
+        channels = ecgkit.read(path).channels
+        try:
+            found.append(channels[find_ecg(channels).index].name)
+        except ChannelError:
+            without.append(path.name)
+    assert without == ["iso_8859_1.acq", "r35_test.acq"]  # pressures; two times "Analog input"
+    assert sorted(found) == ["ECG (.05 - 150 Hz)", *29 * ["EKG - ERS100C"]]
 
 
 @pytest.mark.parametrize(
