@@ -24,7 +24,7 @@ A study is found by `--study`, else by the nearest `study.yaml` upwards, else it
 and `runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol,
 `study.yaml`, the file named by `--config`, the option.
 
-Exit codes: 0 done, 1 part of it failed (a session left out of a data set) or the reader of the output went
+Exit codes: 0 done, 1 part of it failed (a session left out of a data set, or `info --check` found something) or the reader of the output went
 away, 2 bad input or usage, 130 interrupted.
 """
 

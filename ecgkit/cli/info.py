@@ -1,46 +1,60 @@
-"""``ecgkit info``: what is in a file."""
+"""``ecgkit info``: what is in a file, and whether its signal can be trusted."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ecgkit.cli import printable
+from ecgkit.cli.reading import reading_options
 
 if TYPE_CHECKING:
+    from ecgkit.readers.leads import EcgLeads
     from ecgkit.records import Channel, Marker, Recording
     from ecgkit.stages.info import FileInfo
+    from ecgkit.stages.signal_check import SignalCheck
 
 MARKERS_SHOWN = 20
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Check the ECG's signal; exit with 1 if anything is found.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="PICTURE",
+    help="Draw the recording and what was found, as .svg, .png or .html.",
+)
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document with everything.")
-def info(file: Path, as_json: bool) -> None:
+def info(file: Path, check: bool, plot: Path | None, as_json: bool, **options: Any) -> int:
     """Show what is in a recording's FILE, from its headers.
 
-    Format and revision, channels with rate, unit and duration, markers, start time, and the channel
-    that would be taken for ECG, and why.
+    Format and version, channels with rate, unit and duration, markers, start time, and the channel
+    that would be taken for ECG, and why. Exits with 1 if --check finds anything.
 
     \b
     ecgkit info session.acq
+    ecgkit info session.acq --check --plot session.html
     """
-    from ecgkit.cli.console import show_json
+    from ecgkit.cli import EXIT_FAILED
+    from ecgkit.cli.console import progress, show_json
+    from ecgkit.cli.reading import take_reading
     from ecgkit.stages import info as stage
 
-    found = stage.run(file)
-    if as_json:
-        show_json(stage.as_dict(found))
-    else:
-        _show(found)
+    reading, leads = take_reading(options)
+    with progress(quiet=as_json) as bars:
+        found = stage.run(file, reading=reading, leads=leads, check=check, plot=plot, progress=bars)
+    show_json(stage.as_dict(found)) if as_json else _show(found, with_checks=check)
+    return EXIT_FAILED if check and found.n_findings else 0
 
 
-def _show(found: FileInfo) -> None:
-    """Print facts, channels, the ECG channel, segments, markers, warnings."""
-    from ecgkit.cli.console import show_table, show_warnings
+def _show(found: FileInfo, *, with_checks: bool) -> None:
+    """Print facts, channels, the ECG, segments, markers, checks, the picture, warnings."""
+    from ecgkit.cli.console import show, show_table, show_warnings
 
     recording = found.recording
     for name, value in _facts(recording):
@@ -49,9 +63,8 @@ def _show(found: FileInfo) -> None:
     show_table(
         ("#", "channel", "unit", "Hz", "samples", "seconds", "stored"), map(_channel_row, recording.channels)
     )
-    if found.ecg:
-        name = recording.channels[found.ecg.index].name
-        click.echo(printable(f"{'ECG':<12}channel {found.ecg.index}, {name!r}: {found.ecg.reason}"))
+    for line in _found_channels(found):
+        show(line)
     if len(found.segments_s) > 1:
         spans = ", ".join(f"{start:.3f} to {stop:.3f} s" for start, stop in found.segments_s)
         click.echo(f"{'segments':<12}{spans}, with a pause between them")
@@ -61,8 +74,55 @@ def _show(found: FileInfo) -> None:
         show_table(("sample", "seconds", "marker", "style", "channel"), rows)
     if len(recording.markers) > MARKERS_SHOWN:
         click.echo(f"and {len(recording.markers) - MARKERS_SHOWN} more markers (all with --json)")
-    problem = [f"no ECG channel chosen: {printable(found.ecg_problem)}"] if found.ecg_problem else []
-    show_warnings([*map(printable, recording.warnings), *problem])
+    if with_checks and found.ecg and found.checks is not None:
+        _show_checks(found.ecg, found.checks)
+    if found.plot is not None:
+        show(f"{'picture':<12}{found.plot}: {_counted(found.n_findings)}")
+    hint = "--check shows what each looks like"
+    problem = [f"no ECG channel chosen: {found.ecg_problem}; {hint}"] if found.ecg_problem else []
+    lost = [f"lost: {sentence}" for sentence in recording.lost]
+    show_warnings([*recording.warnings, *lost, *problem])
+
+
+def _found_channels(found: FileInfo) -> list[str]:
+    """Say which channels would be taken for ECG and respiration, and why."""
+    lines = []
+    if found.ecg:
+        channels = [f"channel {channel.index}, {channel.name!r}" for channel in found.ecg.channels]
+        if len(channels) > 1:
+            pairs = zip(found.ecg.names, channels, strict=True)
+            lines.append(f"{'ECG':<12}{found.ecg.reason}:")
+            lines += [f"{'':<12}{name}: {channel}" for name, channel in pairs]
+        else:
+            lines.append(f"{'ECG':<12}{channels[0]}: {found.ecg.reason}")
+    if found.respiration is not None:
+        channel = found.recording.channels[found.respiration]
+        lines.append(f"{'respiration':<12}channel {channel.index}, {channel.name!r}")
+    return lines
+
+
+def _show_checks(ecg: EcgLeads, checks: tuple[SignalCheck, ...]) -> None:
+    """Print what the checks found, what could not be checked, and what was measured."""
+    from ecgkit.cli.console import show, show_table
+
+    click.echo()
+    checked = list(zip(ecg.names, checks, strict=True))
+    rows = [(name, f.severity, f.name, f.text) for name, check in checked for f in check.findings]
+    if rows:
+        show_table(("lead", "severity", "check", "what was found"), rows)
+    else:
+        show(f"{'checks':<12}no faults found")
+    for name, check in checked:
+        rate, height = check.heart_rate_bpm, check.r_amplitude_mv
+        measured = "no heart beats found" if rate is None else f"{rate:.0f} beats/min on average"
+        measured += "" if height is None else f", R waves of {float(f'{height:.3g}'):g} mV"
+        show(f"{'measured':<12}{name}: {measured}")
+        for what, why in check.skipped.items():
+            show(f"{'not checked':<12}{name}: {what}: {why}")
+
+
+def _counted(n_findings: int) -> str:
+    return f"{n_findings} finding{'s' * (n_findings != 1)}" if n_findings else "no faults found"
 
 
 def _facts(recording: Recording) -> list[tuple[str, str]]:

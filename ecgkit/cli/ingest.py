@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ecgkit.cli.reading import reading_options, take_reading
+
 if TYPE_CHECKING:
     from ecgkit.stages.ingest import IngestSummary
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--take", type=int, default=1, show_default=True, help="Repetition within the visit.")
 @click.option("--study", type=click.Path(path_type=Path), help="Study folder; made if it is not there.")
 @click.option("--protocol", help="Protocol of a new study, by name or file.  [default: dt4ecg]")
-@click.option("--channel", help="The ECG channel, by name or position, where it can't be told.")
+@reading_options
 @click.option("--replace", is_flag=True, help="Replace a session with these tags, or of this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary for scripts.")
 def ingest(
@@ -38,8 +40,10 @@ def ingest(
     from ecgkit.stages import ingest as stage
     from ecgkit.study.folder import find_study
 
+    reading, leads = take_reading(options)
     tags = Tags(subject, condition, visit, take)
-    summary = stage.run(file, tags, study_folder=find_study(study), **options)
+    folder = find_study(study)
+    summary = stage.run(file, tags, study_folder=folder, leads=leads, reading=reading, **options)
     show_warnings(summary.warnings)
     show_json(summary.as_json()) if as_json else _show(summary)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ecgkit.cli import printable
+from ecgkit.cli.reading import reading_options, take_reading
 
 if TYPE_CHECKING:
     from ecgkit.stages.predict import Answer, Prediction
@@ -20,14 +21,10 @@ LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>7}"
 @click.argument("run")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--study", type=click.Path(path_type=Path), help="Study folder, where RUN is a run's number.")
-@click.option(
-    "--channel", "channels", multiple=True, help="Name of the ECG channel; again for each further lead."
-)
+@reading_options
 @click.option("--fuse", type=int, default=1, help="Answer so many windows together.  [default: 1]")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def predict(
-    run: str, file: Path, study: Path | None, channels: tuple[str, ...], fuse: int, as_json: bool
-) -> None:
+def predict(run: str, file: Path, study: Path | None, fuse: int, as_json: bool, **options: Any) -> None:
     """Apply RUN to a raw FILE: who is it, and in which state?
 
     RUN is a run's folder, its number in the study's runs/, or "latest".
@@ -39,7 +36,9 @@ def predict(
     from ecgkit.stages import predict as stage
     from ecgkit.study.folder import find_study
 
-    found = stage.run(run, file, runs=find_study(study) / "runs", channels=channels, fuse=fuse)
+    reading, leads = take_reading(options)
+    runs = find_study(study) / "runs"
+    found = stage.run(run, file, runs=runs, leads=leads, reading=reading, fuse=fuse)
     show_warnings(found.warnings)
     show_json(found.as_json()) if as_json else _show(found)
 

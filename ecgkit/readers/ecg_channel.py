@@ -40,6 +40,9 @@ FILTERED_NAME = re.compile(
     re.IGNORECASE,
 )
 
+# names that say nothing, such as those of formats that have none: channel 1, CH2, Analog input
+UNNAMED = re.compile(r"(?:channel|ch|analog|analog input|input|signal|data|value)?[\s_.-]*\d*", re.IGNORECASE)
+
 VOLTS = re.compile(r"[\[(]?\s*(?P<prefix>milli|micro|nano|mc|[munμ])?[\s-]*v(?:olts?)?\.?\s*[\])]?")
 MILLIVOLTS = {None: 1e3, "m": 1.0, "milli": 1.0, "u": 1e-3, "μ": 1e-3, "mc": 1e-3, "micro": 1e-3}
 MILLIVOLTS |= {"n": 1e-6, "nano": 1e-6}
@@ -100,6 +103,8 @@ def find_ecg(channels: Sequence[Channel], *, looks: Looks | None = None) -> EcgC
     ChannelError
         No channel is named like an ECG, or several are that are not leads; the message lists all channels.
     """
+    if len(channels) == 1 and UNNAMED.fullmatch(channels[0].name):
+        return EcgChoice(channels[0].index, "the only channel, and its name says nothing else")
     left = [channel for channel in channels if _word(channel)]
     named, told_apart = len(left), []
     for difference, has in TIE_BREAKERS:

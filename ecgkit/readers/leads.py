@@ -27,7 +27,7 @@ class EcgLeads:
     indexes
         The channels, in lead order.
     names
-        The leads: the standard name where the channel's says one, else the channel's.
+        The leads: the standard name where the channel's says one, else the channel's; each once.
     reason
         Why these, as a phrase.
     """
@@ -78,6 +78,8 @@ def choose_ecg(recording: Recording, named: Sequence[str] = (), *, looks: Looks 
             recording = replace(recording, channels=(*recording.channels, channel))
         found.append(channel)
     names = tuple(map(_lead_name, found))
+    if len(set(names)) < len(names):  # such as a raw and a filtered channel of one lead
+        names = tuple(f"{channel.name} ({channel.index})" for channel in found)
     return EcgLeads(recording, tuple(channel.index for channel in found), names, "as named")
 
 

@@ -1,16 +1,26 @@
-"""What is in a recording's file: its headers, the channel taken for ECG, and what is wrong with it."""
+"""What is in a recording's file: its headers, its ECG, and on request what is wrong with the signal."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgkit.errors import ChannelError
-from ecgkit.readers import read
-from ecgkit.readers.ecg_channel import EcgChoice, find_ecg
+from ecgkit.progress import Progress, Silent
+from ecgkit.readers import read_with
+from ecgkit.readers.leads import EcgLeads, choose_ecg
+from ecgkit.readers.options import AS_STATED, ReadOptions
+from ecgkit.readers.respiration_channel import find_respiration
 from ecgkit.records import Channel, Marker, Recording
+from ecgkit.stages.leads import choose_leads
+
+if TYPE_CHECKING:
+    from ecgkit.stages.signal_check import SignalCheck
+
+LONG_SAMPLES = 5_000_000  # what takes seconds to check, so that a bar is worth it
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +30,23 @@ class FileInfo:
     Attributes
     ----------
     ecg
-        The choice, None where it can't be made.
+        The leads, None where they can't be chosen.
     ecg_problem
-        Why it can't be made, "" where it can.
+        Why they can't be chosen, "" where they can.
+    respiration
+        Index of the respiration channel.
+    checks
+        Of each lead, in their order; None where they were not asked for.
+    plot
+        Where the picture is.
     """
 
     recording: Recording
-    ecg: EcgChoice | None
-    ecg_problem: str = ""
+    ecg: EcgLeads | None
+    ecg_problem: str
+    respiration: int | None
+    checks: tuple[SignalCheck, ...] | None = None
+    plot: Path | None = None
 
     @property
     def segments_s(self) -> tuple[tuple[float, float], ...]:
@@ -37,20 +56,84 @@ class FileInfo:
             (start / longest.fs, stop / longest.fs) for start, stop in self.recording.segments(longest)
         )
 
+    @property
+    def n_findings(self) -> int:
+        """How many findings the checks of all leads have."""
+        return sum(len(check.findings) for check in self.checks or ())
 
-def run(path: Path) -> FileInfo:
-    """Read a file's headers, no samples, and choose the ECG channel.
+
+def run(
+    path: Path,
+    *,
+    reading: ReadOptions = AS_STATED,
+    leads: Sequence[str] = (),
+    check: bool = False,
+    plot: Path | None = None,
+    progress: Progress | None = None,
+) -> FileInfo:
+    """Read a file's headers and choose the ECG; read samples only to check or to draw them.
+
+    Parameters
+    ----------
+    reading
+        How the file is read.
+    leads
+        What a user named the ECG channels by; none to have one found.
+    check
+        Whether the leads are checked.
+    plot
+        Where to draw a picture, which shows what the checks found.
 
     Raises
     ------
     ReadError
         The file can't be read.
+    ChannelError
+        A named channel is not there; or the ECG can't be told, and there is something to check or to draw.
+    ConfigError, OSError
+        The picture can't be written there.
     """
-    recording = read(path)
+    recording = read_with(path, reading)
+    respiration = find_respiration(recording.channels)
+    if not check and plot is None:
+        return _headers(recording, leads, respiration=respiration)
+    ecg = choose_leads(recording, leads)
+    listening = progress if progress is not None and _is_long(ecg) else Silent()
+    checks = _check(ecg, plot, respiration=respiration, progress=listening)
+    return FileInfo(recording, ecg, "", respiration, checks, plot)
+
+
+def _headers(recording: Recording, leads: Sequence[str], *, respiration: int | None) -> FileInfo:
+    """Choose the ECG by names alone; that it can't be told is a fact of the file, but not of a wrong name."""
     try:
-        return FileInfo(recording, find_ecg(recording.channels))
+        return FileInfo(recording, choose_ecg(recording, leads), "", respiration)
     except ChannelError as error:
-        return FileInfo(recording, None, str(error))
+        if leads:
+            raise
+        return FileInfo(recording, None, str(error).removeprefix(f"{recording.path}: "), respiration)
+
+
+def _is_long(ecg: EcgLeads) -> bool:
+    return sum(channel.n_samples for channel in ecg.channels) > LONG_SAMPLES
+
+
+def _check(
+    ecg: EcgLeads, plot: Path | None, *, respiration: int | None, progress: Progress
+) -> tuple[SignalCheck, ...]:
+    """Check the leads and draw them; what takes scipy or matplotlib is imported here."""
+    from ecgkit.stages.recording_picture import picture_of, refuse_picture, write_picture
+    from ecgkit.stages.signal_check import check_channel
+
+    if plot is not None:
+        refuse_picture(plot, ecg.recording)
+    progress.start("check", len(ecg.indexes))
+    checks = []
+    for channel in ecg.channels:
+        checks.append(check_channel(ecg.recording, channel))
+        progress.advance("check")
+    if plot is not None:
+        write_picture(plot, picture_of(ecg, checks, respiration=respiration, progress=progress))
+    return tuple(checks)
 
 
 def as_dict(info: FileInfo) -> dict[str, Any]:
@@ -66,13 +149,25 @@ def as_dict(info: FileInfo) -> dict[str, Any]:
         "duration_s": recording.duration_s,
         "start_time": recording.start_time.isoformat() if recording.start_time else None,
         "channels": [_channel(channel) for channel in recording.channels],
-        "ecg": {"index": info.ecg.index, "reason": info.ecg.reason} if info.ecg else None,
+        "ecg": _ecg(info.ecg) if info.ecg else None,
         "ecg_problem": info.ecg_problem or None,
+        "respiration": info.respiration,
         "segments_s": [list(segment) for segment in info.segments_s],
         "markers": [_marker(marker) for marker in recording.markers],
         "journal_characters": len(recording.journal or ""),
         "warnings": list(recording.warnings),
+        "lost": list(recording.lost),
+        "checks": None if info.checks is None else [check.as_json() for check in info.checks],
+        "plot": None if info.plot is None else str(info.plot),
     }
+
+
+def _ecg(ecg: EcgLeads) -> dict[str, Any]:
+    leads = [
+        {"name": name, "channel": channel.index, "channel_name": channel.name}
+        for name, channel in zip(ecg.names, ecg.channels, strict=True)
+    ]
+    return {"leads": leads, "reason": ecg.reason}
 
 
 def _channel(channel: Channel) -> dict[str, Any]:

@@ -157,8 +157,7 @@ def look_at_signal(leads: EcgLeads, condition: Condition) -> tuple[float | None,
         for finding in check.findings:
             if finding.severity == "unusable":
                 raise SignalError(
-                    f"{recording.path}, channel {channel.name!r}: {finding.text}. Is it the right channel? "
-                    "Name another with --channel"
+                    f"{recording.path}, channel {channel.name!r}: {finding.text}; --channel names another"
                 )
             warnings.append(f"{where}{finding.text}")
         warnings += [f"{where}{name} not checked: {why}" for name, why in check.skipped.items()]

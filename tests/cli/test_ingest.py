@@ -56,9 +56,10 @@ def test_ingest_prints_what_it_took_and_what_comes_next(
     assert (
         lines[0] == f"sub-{file.subject}_visit-1_cond-{file.condition}_take-1: ingested (SIMULATED recording)"
     )
-    assert lines[1] == "channel ECG - ECG100C (its name says 'ECG')"
-    assert lines[2] == "duration 30.0 s at 1000 Hz"
-    assert lines[3].endswith("beats/min on average")
+    assert lines[1] == "ECG ECG - ECG100C (its name says 'ECG')"
+    assert lines[2] == "respiration Respiration - RSP100C"
+    assert lines[3] == "duration 30.0 s at 1000 Hz"
+    assert lines[4].endswith("beats/min on average")
     assert lines[-1].startswith("Next: ecgkit status, or ecgkit build-dataset")
     assert result.stderr.startswith("Warning: 30 s long; the protocol wants at least 60 s")
 
@@ -69,7 +70,7 @@ def test_ingest_json_is_one_document_of_ascii(tmp_path: Path) -> None:
     shown = json.loads(result.stdout)
     assert result.stdout.isascii()
     assert (shown["session"], shown["outcome"]) == ("sub-77_visit-1_cond-rest_take-1", "ingested")
-    assert (shown["channel"], shown["study"]) == ("ECG µ", str(tmp_path / "é"))
+    assert (shown["channels"], shown["study"]) == (["ECG µ"], str(tmp_path / "é"))
     assert shown["heart_rate_bpm"] == pytest.approx(75, abs=0.5)
     assert json.loads(run(file, *tags(tmp_path / "é"), "--json").stdout)["outcome"] == "already there"
 

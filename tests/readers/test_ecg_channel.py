@@ -40,7 +40,7 @@ OTHER_NAMES = [
         "EMG",
         "EEG",
     ],
-    *["EDA - GSR100C", "ECoG", "PPG", "Leading edge", "Lead IV", "Analog input", "VII", "I think", ""],
+    *["EDA - GSR100C", "ECoG", "PPG", "Leading edge", "Lead IV", "Analog 1 filtered", "VII", "I think", "X"],
 ]
 
 
@@ -74,6 +74,14 @@ def test_find_ecg_takes_the_channel_named_like_one(name: str) -> None:
 def test_find_ecg_takes_no_other_channel(name: str) -> None:
     with pytest.raises(ChannelError, match="no channel is named like an ECG; give one with --channel NAME"):
         find_ecg(channels((name,)))
+
+
+@pytest.mark.parametrize("name", ["channel 1", "CH1", "Analog input", "", "0"])
+def test_find_ecg_takes_an_only_channel_whose_name_says_nothing(name: str) -> None:
+    choice = find_ecg(channels((name, "")))
+    assert (choice.index, choice.reason) == (0, "the only channel, and its name says nothing else")
+    with pytest.raises(ChannelError, match="no channel is named like an ECG"):
+        find_ecg(channels((name, ""), ("channel 2", "")))
 
 
 def test_find_ecg_takes_no_channel_in_beats_per_minute() -> None:

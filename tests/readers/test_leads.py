@@ -46,6 +46,7 @@ def test_choose_ecg_takes_one_lead_by_default(tmp_path: Path) -> None:
         (["Lead I"], (2,), ("I",)),
         (["ECG Lead I", "0"], (2, 0), ("I", "II")),
         (["1"], (1,), ("RESP",)),
+        (["0", "1"], (0, 1), ("II", "RESP")),
         (["I", "II", "III"], (2, 0, 3), ("I", "II", "III")),
         (["III"], (3,), ("III",)),
     ],
@@ -99,6 +100,12 @@ def test_lead_three_needs_one_rate_and_voltages(tmp_path: Path, second: AcqChann
     leads = recording(tmp_path, AcqChannel(LEAD_I, "Lead I", "mV"), second)
     with pytest.raises(ChannelError, match=message):
         choose_ecg(leads, ["III"])
+
+
+def test_choose_ecg_tells_two_channels_of_one_lead_apart(tmp_path: Path) -> None:
+    channels = (AcqChannel(LEAD_I, name, "mV") for name in ("ECG I", "ECG I filtered"))
+    chosen = choose_ecg(recording(tmp_path, *channels), ["1", "0"])
+    assert chosen.names == ("ECG I filtered (1)", "ECG I (0)")
 
 
 def test_lead_three_is_not_derived_from_leads_that_two_channels_claim(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 
 from ecgkit.dataset.read import open_dataset
-from ecgkit.errors import ChannelError, ProtocolError, ReadError, SignalError, StudyError
+from ecgkit.errors import ChannelError, DatasetError, ProtocolError, ReadError, SignalError, StudyError
 from ecgkit.protocol.model import shipped_protocols
+from ecgkit.readers import read
+from ecgkit.readers.options import ReadOptions
 from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
 from ecgkit.stages import build_dataset, ingest, status
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
-from ecgkit.study.session_file import read_session
+from ecgkit.study.session_file import read_headers, read_session
 
 FS = 500.0
 REST = Tags("07", "rest")
@@ -53,11 +55,12 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_ingest_takes_what_it_says(tmp_path: Path) -> None:
     summary = ingest.run(acq(tmp_path, beats(70.0, rate_bpm=72)), REST, study_folder=tmp_path / "study")
     assert summary.outcome == "ingested"
-    assert (summary.channel, summary.fs, summary.duration_s) == ("ECG", FS, 70.0)
+    assert (summary.channels, summary.leads, summary.fs) == (("ECG",), ("ECG",), FS)
+    assert (summary.duration_s, summary.respiration, summary.lost) == (70.0, "Resp", ())
     assert summary.heart_rate_bpm == pytest.approx(72, abs=0.2)
     assert summary.warnings == ()
     session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
-    assert (session.tags, session.ecg) == (REST, (0,))
+    assert (session.tags, session.ecg, session.leads, session.respiration) == (REST, (0,), ("ECG",), 1)
     assert open_study(tmp_path / "study").settings.protocol == "dt4ecg"
 
 
@@ -126,10 +129,10 @@ def test_ingest_refuses_before_it_writes(tmp_path: Path) -> None:
 def test_ingest_takes_the_channel_that_is_named(tmp_path: Path) -> None:
     file = acq(tmp_path, beats(70.0), name="CH3")
     for key in ("CH3", "0"):
-        summary = ingest.run(file, REST, study_folder=tmp_path / "study", channel=key)
-        assert summary.channel == "CH3"
+        summary = ingest.run(file, REST, study_folder=tmp_path / "study", leads=(key,))
+        assert summary.channels == ("CH3",)
     with pytest.raises(ChannelError, match="known are: CH3, Resp"):
-        ingest.run(file, Tags("08", "rest"), study_folder=tmp_path / "study", channel="ECG")
+        ingest.run(file, Tags("08", "rest"), study_folder=tmp_path / "study", leads=("ECG",))
 
 
 def test_ingest_refuses_another_protocol_than_the_studys(tmp_path: Path) -> None:
@@ -154,8 +157,8 @@ def test_ingest_keeps_a_protocol_of_ones_own_in_the_study(tmp_path: Path) -> Non
     [
         (beats(20.0), "mV", "20 s long; the protocol wants at least 60 s of Rest"),
         (beats(70.0), "furlong", "unit 'furlong' is no voltage"),
-        (beats(70.0, r_mv=1000.0), "mV", "R waves of 1e.03 mV.*gain of 500 had not been undone"),
-        (beats(70.0, r_mv=0.02), "mV", "R waves of 0.02 mV, expected 0.1 to 5"),
+        (beats(70.0, r_mv=1000.0), "mV", "R waves of 993 mV.*gain of 1000 had not been undone"),
+        (beats(70.0, r_mv=0.02), "mV", "R waves of 0.0199 mV, expected 0.1 to 5"),
         (np.concatenate([beats(40.0), np.zeros(2500), beats(40.0)]), "mV", "a flat stretch of 5.0 s"),
         (np.concatenate([beats(40.0), [np.nan], beats(40.0)]), "mV", "1 samples are not numbers"),
     ],
@@ -173,7 +176,7 @@ def test_ingest_heart_rate_agrees_with_neurokit_on_real_data(tmp_path: Path, rea
 
     file = real_data / "acq" / "physio" / "physio-5.0.1.acq"
     summary = ingest.run(file, REST, study_folder=tmp_path / "study")
-    assert summary.channel == "EKG - ERS100C"
+    assert (summary.channels, summary.respiration) == (("EKG - ERS100C",), "RESP - RSP100C")
     session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
     signal = session.recording.channels[session.ecg[0]].read()
     _, found = neurokit2.ecg_process(signal, sampling_rate=1000)
@@ -205,9 +208,9 @@ def test_ingest_of_another_channel_is_refused_then_replaces(tmp_path: Path) -> N
     file, study = two_channels(tmp_path), tmp_path / "study"
     ingest.run(file, REST, study_folder=study)
     with pytest.raises(StudyError, match=r"is there with channel 0 as its ECG, now channel 1 .*--replace"):
-        ingest.run(file, REST, study_folder=study, channel="other")
-    summary = ingest.run(file, REST, study_folder=study, channel="other", replace=True)
-    assert (summary.outcome, summary.channel) == ("replaced", "other")
+        ingest.run(file, REST, study_folder=study, leads=("other",))
+    summary = ingest.run(file, REST, study_folder=study, leads=("other",), replace=True)
+    assert (summary.outcome, summary.channels) == ("replaced", ("other",))
     session = read_session(study / "sessions" / f"{REST.key}.h5")
     assert session.ecg == (1,)
 
@@ -249,3 +252,79 @@ def test_ingest_keeps_a_protocol_file_that_was_there(tmp_path: Path) -> None:
 
 def load_shipped(name: str) -> str:
     return shipped_protocols()[name].read_text(encoding="utf-8")
+
+
+def two_leads(folder: Path, *, name: str = "leads.acq") -> Path:
+    channels = [
+        AcqChannel(samples=beats(70.0), name="Lead I", unit="mV"),
+        AcqChannel(samples=beats(70.0, r_mv=1.5), name="Lead II", unit="mV"),
+    ]
+    write_acq(folder / name, channels, fs=FS)
+    return folder / name
+
+
+def test_ingest_takes_several_leads_as_far_as_the_data_set(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    summary = ingest.run(two_leads(tmp_path), REST, study_folder=study, leads=("I", "II", "III"))
+    assert (summary.channels, summary.leads) == (("Lead I", "Lead II", "III = II - I"), ("I", "II", "III"))
+    session = read_session(study / "sessions" / f"{REST.key}.h5")
+    one, two, three = (session.recording.channels[index].read() for index in session.ecg)
+    np.testing.assert_array_equal(three, two - one)
+    build_dataset.run(study)
+    data = open_dataset(study / "dataset.h5")
+    assert data.leads == ("I", "II", "III")
+    assert data.windows.shape == (23, 3, 300)
+
+
+def test_build_dataset_refuses_sessions_of_other_leads(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    for visit, leads in ((1, ("I", "II")), (2, ("I", "II")), (3, ("II", "I"))):
+        file = acq_of_visit(tmp_path, visit)
+        ingest.run(file, Tags("07", "rest", visit), study_folder=study, leads=leads)
+    with pytest.raises(
+        DatasetError, match=r"visit-3_\S+ has the leads II, I; most have I, II\. Ingest it with"
+    ):
+        build_dataset.run(study)
+
+
+def acq_of_visit(folder: Path, visit: int) -> Path:
+    """Two leads, one sample more on each visit, so that no file is another's copy."""
+    n = round(70.0 * FS) + visit
+    channels = [AcqChannel(samples=beats(71.0)[:n], name=f"Lead {lead}", unit="mV") for lead in ("I", "II")]
+    write_acq(folder / f"{visit}.acq", channels, fs=FS)
+    return folder / f"{visit}.acq"
+
+
+def test_ingest_of_a_salvaged_file_keeps_what_was_lost(tmp_path: Path) -> None:
+    whole = acq(tmp_path, beats(100.0))
+    cut = tmp_path / "cut.acq"
+    cut.write_bytes(whole.read_bytes()[: -round(20 * FS) * 16])
+    study = tmp_path / "study"
+    with pytest.raises(ReadError, match="--salvage"):
+        ingest.run(cut, REST, study_folder=study)
+    assert not study.exists()
+    summary = ingest.run(cut, REST, study_folder=study, reading=ReadOptions(salvage=True))
+    assert 79 < summary.duration_s < 80.1
+    assert "ECG" in summary.lost[0]
+    assert f"lost: {summary.lost[0]}" in summary.warnings
+    (header,) = read_headers(open_study(study))
+    assert header.lost == summary.lost
+    session = read_session(header.path)
+    assert session.recording.lost == summary.lost
+    stored = session.recording.channels[0].read()
+    np.testing.assert_array_equal(stored, read(whole).channels[0].read(0, len(stored)))
+
+
+def test_ingest_takes_a_text_file_with_what_it_does_not_say(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    np.savetxt(
+        file,
+        np.column_stack([beats(70.0, rate_bpm=72), beats(70.0, rate_bpm=90)]),
+        header="ECG,X",
+        comments="",
+        delimiter=",",
+    )
+    reading = ReadOptions(fs=FS, unit="mV")
+    summary = ingest.run(file, REST, study_folder=tmp_path / "study", reading=reading)
+    assert (summary.channels, summary.fs, summary.warnings) == (("ECG",), FS, ())
+    assert summary.heart_rate_bpm == pytest.approx(72, abs=0.2)

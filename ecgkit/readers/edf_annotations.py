@@ -1,0 +1,144 @@
+"""The annotations of EDF+ and BDF+ files, as markers; and the gaps between their data records.
+
+https://www.edfplus.info/specs/edfplus.html, 2.2. Each data record begins with its own time, which tells gaps:
+edfio gives neither these times nor the annotations of a file where a single one is damaged.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from ecgkit.readers.edf_records import Layout
+from ecgkit.readers.foreign import parsing
+from ecgkit.records import SEGMENT_STYLE, Marker
+
+# ONSET[\x15DURATION]\x14TEXT\x14...TEXT\x14, ended by a zero
+ANNOTATION_LIST = re.compile(
+    rb"(?P<onset>[+-]\d{1,12}(?:\.\d{0,30})?)(?:\x15[\d.]{1,40})?\x14(?:(?P<texts>.*)\x14)?", re.DOTALL
+)
+ROUNDED_TO_S = 0.002  # more than what onsets written to the millisecond are off
+
+
+@dataclass(slots=True)
+class Annotations:
+    """What the annotation signals say.
+
+    Attributes
+    ----------
+    records_s
+        When each data record begins, NaN where it can't be read.
+    texts
+        When, and what; in the order of the file.
+    unread
+        How many lists of annotations can't be read.
+    """
+
+    records_s: list[float] = field(default_factory=list)
+    texts: list[tuple[float, str]] = field(default_factory=list)
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Data records without a gap between them: when the first begins, and where among the samples."""
+
+    onset_s: float
+    start_s: float
+
+
+def read_annotations(layout: Layout) -> Annotations:
+    """Read the annotation signals of all data records, and of these nothing else."""
+    found = Annotations()
+    signals = layout.annotation_signals
+    with parsing(layout.path, "annotations"), layout.path.open("rb") as file:
+        for record in range(layout.n_records if signals else 0):
+            for signal in signals:
+                lists = _lists(file, layout, record, signal)
+                found.unread += lists.count(None)
+                if signal == signals[0]:  # its first annotation is the data record's time, and has no text
+                    first = lists[0] if lists else None
+                    found.records_s.append(first[0] if first else math.nan)
+                    lists[:1] = [(first[0], first[1][1:])] if first else []
+                found.texts += [(onset, text) for onset, texts in filter(None, lists) for text in texts]
+    return found
+
+
+def _lists(file: BinaryIO, layout: Layout, record: int, signal: int) -> list[tuple[float, list[str]] | None]:
+    """Read a signal's lists of annotations in a data record; None for one that can't be read."""
+    first = sum(layout.counts[:signal]) * layout.sample_bytes
+    begin = len(layout.header) + record * layout.record_bytes + first
+    end = min(layout.end, begin + layout.counts[signal] * layout.sample_bytes)
+    file.seek(begin)
+    parts = file.read(max(0, end - begin)).split(b"\0")
+    if end == layout.end:
+        parts.pop()  # what no zero ends, which is nothing unless the file is cut here
+    return [_list(part) for part in parts if part]
+
+
+def _list(part: bytes) -> tuple[float, list[str]] | None:
+    match = ANNOTATION_LIST.fullmatch(part)
+    if match is None:
+        return None
+    texts = match["texts"]
+    return float(match["onset"]), [] if texts is None else texts.decode(errors="replace").split("\x14")
+
+
+def find_segments(records_s: Sequence[float], *, duration_s: float, fs: float) -> list[Segment]:
+    """Find the data records that don't begin where the one before ends, more than a sample off.
+
+    Parameters
+    ----------
+    records_s
+        When each data record begins, NaN where it is not known.
+    duration_s
+        Length of a data record.
+    fs
+        Highest rate of the signals, Hz.
+    """
+    expected = records_s[0] if records_s and not math.isnan(records_s[0]) else 0.0
+    segments = [Segment(expected, 0.0)]
+    for record, said in enumerate(records_s):
+        onset = expected if math.isnan(said) else said
+        if abs(onset - expected) > max(1 / fs, ROUNDED_TO_S):
+            segments.append(Segment(onset, record * duration_s))
+        expected = onset + duration_s
+    return segments
+
+
+def place(texts: Sequence[tuple[float, str]], segments: Sequence[Segment], *, fs: float) -> list[Marker]:
+    """Return the annotations and the gaps as markers, placed among the samples that were recorded.
+
+    Parameters
+    ----------
+    texts
+        When, in seconds as the segments count them, and what.
+    segments
+        As `find_segments` has them.
+    fs
+        The rate that the markers count in, Hz.
+    """
+    onsets = [segment.onset_s for segment in segments]
+    limits = [*(segment.start_s for segment in segments[1:]), math.inf]
+    markers = list(_gaps(segments, fs))
+    for onset, text in texts:
+        index = max(0, bisect.bisect_right(onsets, onset) - 1)
+        time_s = min(segments[index].start_s + onset - onsets[index], limits[index])
+        markers.append(Marker(sample=round(time_s * fs), time_s=time_s, text=text, style="edf"))
+    return sorted(markers, key=lambda marker: marker.sample)
+
+
+def _gaps(segments: Sequence[Segment], fs: float) -> Iterator[Marker]:
+    for before, after in itertools.pairwise(segments):
+        gap_s = after.onset_s - before.onset_s - (after.start_s - before.start_s)
+        yield Marker(
+            sample=round(after.start_s * fs),
+            time_s=after.start_s,
+            text=f"gap of {gap_s:.6g} s",
+            style=SEGMENT_STYLE,
+        )
