@@ -4,6 +4,7 @@
     python3 do.py demo          from simulated .acq files to a trained model and a report
     python3 do.py test          all tests
     python3 do.py lint          style and types
+    python3 do.py soak          read 200,000 damaged files of every format (20 minutes on two cores)
     python3 do.py bench         the benchmarks, each printing its ratios
     python3 do.py setup         only make .venv (the others do it when it is needed)
     python3 do.py constraints   write constraints.txt anew from what is installed
@@ -103,6 +104,11 @@ def test(args: list[str]) -> int:
     return setup([]) or run("-m", "pytest", "-n", "auto", *args)
 
 
+def soak(args: list[str]) -> int:
+    """Read very many damaged files, on all cores."""
+    return setup([]) or run("-m", "pytest", "--soak", "-m", "soak", "-n", "auto", *args)
+
+
 def lint(args: list[str]) -> int:
     """Check style, format and types."""
     if setup([]):
@@ -167,6 +173,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "setup": setup,
     "demo": demo,
     "test": test,
+    "soak": soak,
     "lint": lint,
     "bench": bench,
     "constraints": constraints,

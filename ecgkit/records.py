@@ -108,11 +108,13 @@ class Channel:
     def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
         """Read samples ``[start, stop)`` in the channel's unit, float64, shape (stop - start,)."""
         start, stop = self._span(start, stop)
+        if self.dtype == np.float64 and (self.scale, self.offset, self.missing) == (1.0, 0.0, None):
+            return self.sample_reader(start, stop)
         samples = np.empty(stop - start)
         done = 0
-        for chunk in self.chunks(start=start, stop=stop):
-            samples[done : done + len(chunk)] = chunk
-            done += len(chunk)
+        for raw in self.raw_chunks(start=start, stop=stop):
+            self._to_physical(raw, samples[done : done + len(raw)])
+            done += len(raw)
         return samples
 
     def chunks(
@@ -126,7 +128,9 @@ class Channel:
             float64, shape (size,), the last one shorter.
         """
         for raw in self.raw_chunks(size, start=start, stop=stop):
-            yield self._physical(raw)
+            samples = np.empty(len(raw))
+            self._to_physical(raw, samples)
+            yield samples
 
     def raw_chunks(
         self, size: int = CHUNK_SAMPLES, *, start: int = 0, stop: int | None = None
@@ -156,13 +160,15 @@ class Channel:
             )
         return start, stop
 
-    def _physical(self, raw: RawSamples) -> NDArray[np.float64]:
-        samples = raw.astype(np.float64, copy=False)
-        if raw.dtype.kind != "f" or (self.scale, self.offset) != (1.0, 0.0):
-            samples = samples * self.scale + self.offset
+    def _to_physical(self, raw: RawSamples, samples: NDArray[np.float64]) -> None:
+        """Fill `samples` with the values of raw ones, in place: temporary arrays would cost more."""
+        with np.errstate(invalid="ignore", over="ignore"):  # in a damaged file they can be anything
+            samples[:] = raw
+            if raw.dtype.kind != "f" or (self.scale, self.offset) != (1.0, 0.0):
+                samples *= self.scale
+                samples += self.offset
         if self.missing is not None:
             samples[raw == self.missing] = np.nan
-        return samples
 
 
 @dataclass(frozen=True, slots=True)

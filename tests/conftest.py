@@ -32,6 +32,11 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if not WITH_TORCH and place.startswith(NEEDS_TORCH) else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for what takes many minutes."""
+    parser.addoption("--soak", action="store_true", help="also read very many damaged files of every format")
+
+
 def pytest_report_header() -> str:
     """Say what is left out."""
     return "torch: " + ("installed" if WITH_TORCH else "not installed, so the tests of training are left out")

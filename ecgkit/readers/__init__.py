@@ -17,6 +17,12 @@ from ecgkit.records import Recording
 # `TAKES`, the names of the options that its files leave open. The first that matches is taken.
 FORMATS = {
     "acq": "ecgkit.readers.acq:read",
+    "edf": "ecgkit.readers.edf_reader:read",
+    "wfdb": "ecgkit.readers.wfdb_reader:read",  # told by its text, so before text
+    "wav": "ecgkit.readers.wav_reader:read",
+    "mat": "ecgkit.readers.mat_reader:read",
+    "xdf": "ecgkit.readers.xdf_reader:read",
+    "text": "ecgkit.readers.text_reader:read",  # last: it takes any table of numbers
 }
 
 HEAD_BYTES = 4096
@@ -81,9 +87,9 @@ def _refuse_needless(path: Path, name: str, options: ReadOptions, *, takes: Sequ
 
 
 def _hint(path: Path) -> str:
-    """Point from the samples of a WFDB record to its header."""
-    header = path.with_suffix(".hea")
-    return f" Beside it lies {header.name}: give that one." if header.is_file() and header != path else ""
+    """Point from the samples of a WFDB record, or from its bare name, to its header."""
+    header = path.with_suffix(".hea") if path.name else path
+    return f" There is {header.name}: give that one." if header.is_file() and header != path else ""
 
 
 def _head(path: Path) -> bytes:
@@ -92,7 +98,10 @@ def _head(path: Path) -> bytes:
         if path.is_dir():
             raise ReadError(f"{path}: a folder, expected a recording; give one of the files in it")
         if not path.exists():
-            raise ReadError(f"{path}: no such file; check the name and the folder you are in")
+            hint = _hint(path)
+            raise ReadError(
+                f"{path}: no such file; check the name and the folder you are in{'.' if hint else ''}{hint}"
+            )
         if not path.is_file():
             raise ReadError(f"{path}: not an ordinary file (a device or a pipe); copy it to disk first")
         with path.open("rb") as file:

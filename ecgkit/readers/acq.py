@@ -11,7 +11,7 @@ import itertools
 import math
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,20 +22,48 @@ from bioread import file_revisions
 from bioread import headers as bh
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block, require
-from ecgkit.readers.acq_samples import Compressed, Interleaved, read_compressed, read_interleaved
+from ecgkit.readers.acq_blocks import (
+    DAMAGED,
+    Heads,
+    Source,
+    end_of,
+    read_block,
+    read_stream_block,
+    require,
+    stream_start,
+)
+from ecgkit.readers.acq_salvage import HIGHEST_ZLIB_RATIO, Found, salvage_interleaved, salvage_streams
+from ecgkit.readers.acq_samples import (
+    Compressed,
+    Interleaved,
+    read_compressed,
+    read_compressed_chunks,
+    read_interleaved,
+)
 from ecgkit.readers.acq_tail import Tail, read_tail
 from ecgkit.readers.options import ReadOptions
-from ecgkit.records import SEGMENT_STYLE, SIMULATED_MARK, Channel, Marker, Recording, SampleReader
+from ecgkit.records import (
+    SEGMENT_STYLE,
+    SIMULATED_MARK,
+    Channel,
+    ChunkReader,
+    Marker,
+    Recording,
+    SampleReader,
+)
 
 REVISIONS = range(file_revisions.V_20a, 1000)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BELIEVABLE = (datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+BELIEVABLE_RATES_HZ = (1e-9, 1e9)
+BELIEVABLE_MS = tuple(
+    (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1990, 2100)
+)
 
 SAMPLE_TYPES = {(8, 0): "f8", (8, 1): "f8", (2, 2): "i2"}
 TYPE_SCAN_BYTES = 4096  # how far past the foreign data the sample types may begin, as bioread has it
 SHORTEST_CHANNEL_HEADER = 100
-HIGHEST_ZLIB_RATIO = 1032
+LARGEST_COUNT = 1 << 15
+MOST_CHANNELS = 512  # several times what AcqKnowledge can hold
 TAKES = ()
 
 
@@ -61,25 +89,64 @@ def read(path: Path, options: ReadOptions) -> Recording:
     """
     try:
         with path.open("rb") as file:
-            return _read(_source(path, file))
+            return _read(_source(path, file), salvage=options.salvage)
     except OSError as error:
         raise ReadError(f"{path}: can't be read ({error.strerror or error})") from error
 
 
-def _read(source: Source) -> Recording:
+def _read(source: Source, *, salvage: bool) -> Recording:
+    try:
+        heads = _heads(source)
+    except ReadError as error:
+        if salvage:
+            raise ReadError(
+                f"{error}. Without the headers before them, no samples can be salvaged"
+            ) from error
+        raise
+    found = _salvaged(source, heads) if salvage else None
+    if found is None or not any(found.counts):
+        found = _whole(source, heads)
+    return _recording(source, heads, found, salvage=salvage)
+
+
+def _heads(source: Source) -> Heads:
     graph = read_block(source, bh.GraphHeader, 0, "graph header")
     fs = _base_rate(source, graph)
-    heads, offset = _channel_heads(source, graph)
-    dtypes, data_start = _sample_types(source, offset, len(heads), compressed=graph.compressed)
-    readers: Sequence[SampleReader]
-    if graph.compressed:
-        tail = read_tail(source, data_start)
-        readers = _compressed_readers(source, tail, heads, dtypes)
-    else:
-        readers, data_end = _interleaved_readers(source, data_start, heads, dtypes)
-        tail = read_tail(source, data_end)
-    channels = tuple(map(partial(_channel, fs), range(len(heads)), heads, dtypes, readers))
-    markers = tuple(_marker(item, text, fs, channels) for item, text in tail.markers)
+    channels, offset = _channel_heads(source, graph)
+    dtypes, end = _sample_types(source, offset, len(channels), compressed=graph.compressed)
+    return Heads(fs, graph.compressed, tuple(channels), tuple(dtypes), end)
+
+
+def _whole(source: Source, heads: Heads) -> Found:
+    """Find everything where the headers say; the error says whether salvage would give something."""
+    try:
+        return _streams(source, heads) if heads.compressed else _interleaved(source, heads)
+    except ReadError as error:
+        some = any(_salvaged(source, heads, most=1).counts)
+        hint = ", or, to take what is there: --salvage" if some else ". No sample of it can be salvaged"
+        raise ReadError(f"{error}{hint}") from error
+
+
+def _salvaged(source: Source, heads: Heads, *, most: int | None = None) -> Found:
+    """Find what is there; of compressed samples no more than `most` per channel."""
+    if heads.compressed:
+        return salvage_streams(source, heads, most=most)
+    return salvage_interleaved(source, heads, _layout(source, heads))
+
+
+def _recording(source: Source, heads: Heads, found: Found, *, salvage: bool) -> Recording:
+    tail, fs = found.tail, heads.fs
+    channels = tuple(
+        map(
+            partial(_channel, fs),
+            itertools.count(),
+            heads.channels,
+            heads.dtypes,
+            found.counts,
+            _readers(found),
+        )
+    )
+    markers = tuple(_markers(tail, fs, channels))
     order = "little-endian" if source.order == "<" else "big-endian"
     return Recording(
         path=source.path,
@@ -93,7 +160,8 @@ def _read(source: Source) -> Recording:
         journal=tail.journal,
         simulated=(tail.journal or "").startswith(SIMULATED_MARK),
         warnings=(*tail.warnings, *_marker_warnings(tail, markers, channels, fs), *_scale_warnings(channels)),
-        details=(("byte order", order), ("compressed", "yes" if graph.compressed else "no")),
+        lost=(*found.lost, *tail.lost) if salvage else (),
+        details=(("byte order", order), ("compressed", "yes" if heads.compressed else "no")),
     )
 
 
@@ -116,18 +184,22 @@ def _source(path: Path, file: BinaryIO) -> Source:
 def _base_rate(source: Source, graph: Any) -> float:
     interval_ms = graph.sample_time
     fs = 1000 / interval_ms if interval_ms > 0 else math.nan
-    if not 0 < fs < math.inf:
+    lowest, highest = BELIEVABLE_RATES_HZ
+    if not lowest <= fs <= highest:
         raise ReadError(
-            f"{source.path}: the graph header gives {interval_ms} ms per sample, expected a number "
-            f"above 0; {DAMAGED}"
+            f"{source.path}: the graph header at 0 gives {interval_ms} ms per sample, expected a number "
+            f"above 0 that makes a rate of {lowest:g} to {highest:g} Hz; {DAMAGED}"
         )
     return float(fs)
 
 
 def _channel_heads(source: Source, graph: Any) -> tuple[list[Any], int]:
     """Read the channel headers and check their numbers; return them and where they end."""
-    if graph.channel_count < 1:
-        raise ReadError(f"{source.path}: the graph header gives {graph.channel_count} channels; {DAMAGED}")
+    if not 1 <= graph.channel_count <= MOST_CHANNELS:
+        raise ReadError(
+            f"{source.path}: the graph header at 0 gives {graph.channel_count} channels, expected 1 to "
+            f"{MOST_CHANNELS}; {DAMAGED}"
+        )
     offset = end_of(source, 0, graph.effective_len_bytes, "graph header")
     for _ in range(graph.expected_padding_headers):
         padding = read_block(source, bh.UnknownPaddingHeader, offset, "padding header")
@@ -142,7 +214,10 @@ def _channel_heads(source: Source, graph: Any) -> tuple[list[Any], int]:
             ("divider", head.frequency_divider, 1),
         ):
             if value < least:
-                raise ReadError(f"{source.path}: the {what} gives a {field_name} of {value}; {DAMAGED}")
+                raise ReadError(
+                    f"{source.path}: the {what} at {head.offset} gives a {field_name} of {value}, expected "
+                    f"at least {least}; {DAMAGED}"
+                )
         heads.append(head)
     # the first header's length counts for all, as in bioread
     return heads, first + len(heads) * heads[0].effective_len_bytes
@@ -167,49 +242,74 @@ def _sample_types(source: Source, offset: int, count: int, *, compressed: bool) 
     )
 
 
-def _interleaved_readers(
-    source: Source, data_start: int, heads: list[Any], dtypes: list[str]
-) -> tuple[list[SampleReader], int]:
-    """Return the channels' readers, and where the samples end."""
-    layout = Interleaved(
+def _layout(source: Source, heads: Heads) -> Interleaved:
+    return Interleaved(
         path=source.path,
-        data_start=data_start,
-        dtypes=tuple(dtypes),
-        dividers=tuple(head.frequency_divider for head in heads),
-        counts=tuple(head.point_count for head in heads),
+        data_start=heads.end,
+        dtypes=heads.dtypes,
+        dividers=tuple(head.frequency_divider for head in heads.channels),
+        counts=tuple(head.point_count for head in heads.channels),
     )
-    require(source, data_start, layout.data_bytes, "samples")
-    return [partial(read_interleaved, layout, i) for i in range(len(heads))], data_start + layout.data_bytes
 
 
-def _compressed_readers(
-    source: Source, tail: Tail, heads: list[Any], dtypes: list[str]
-) -> list[SampleReader]:
+def _interleaved(source: Source, heads: Heads) -> Found:
+    """Find the samples of an uncompressed file, and what lies behind them."""
+    layout = _layout(source, heads)
+    require(source, heads.end, layout.data_bytes, "samples")
+    tail = read_tail(source, heads.end + layout.data_bytes)
+    if not any(layout.counts) and tail.end is None:
+        raise ReadError(
+            f"{source.path}: the headers give every channel a sample count of 0, but the "
+            f"{source.size - heads.end} bytes behind them, at {heads.end}, are no markers "
+            f"({tail.warnings[-1]})"
+        )
+    return Found(layout, tail, [])
+
+
+def _streams(source: Source, heads: Heads) -> Found:
+    """Find the samples of a compressed file, which lie behind its markers and journal."""
+    tail = read_tail(source, heads.end)
     if tail.end is None:
         raise ReadError(
             f"{source.path}: {tail.warnings[-1]}; the compressed samples behind it can't be found. Copy or "
             "save the file again"
         )
-    main = read_block(source, bh.MainCompressionHeader, tail.end, "compression header")
-    offset = end_of(source, tail.end, main.effective_len_bytes, "compression header")
-    readers: list[SampleReader] = []
-    for index, (head, dtype) in enumerate(zip(heads, dtypes, strict=True)):
+    offset = stream_start(source, tail.end)
+    streams = []
+    for index, (head, dtype) in enumerate(zip(heads.channels, heads.dtypes, strict=True)):
         what = f"compressed samples of channel {index}"
-        block = read_block(source, bh.ChannelCompressionHeader, offset, f"header of the {what}")
-        start = end_of(source, offset, block.header_only_len_bytes, f"header of the {what}")
-        offset = end_of(source, start, block.compressed_data_len, what, at_least=0)
-        n_bytes, expected = block.compressed_data_len, head.point_count * np.dtype(dtype).itemsize
-        if block.uncompressed_data_len != expected or expected > HIGHEST_ZLIB_RATIO * (n_bytes + 1):
+        block = read_stream_block(source, offset, index)
+        offset = end_of(source, block.start, block.n_bytes, what, at_least=0)
+        expected = head.point_count * np.dtype(dtype).itemsize
+        if block.raw_bytes != expected or expected > HIGHEST_ZLIB_RATIO * (block.n_bytes + 1):
             raise ReadError(
-                f"{source.path}: the {what} are {n_bytes} bytes that should inflate to "
-                f"{block.uncompressed_data_len}, the channel's header says {expected}; {DAMAGED}"
+                f"{source.path}: the {what} at {block.start} are {block.n_bytes} bytes that should inflate "
+                f"to {block.raw_bytes}, the channel's header says {expected}; {DAMAGED}"
             )
-        stream = Compressed(source.path, head.name, start, n_bytes, dtype, head.point_count)
-        readers.append(partial(read_compressed, stream))
-    return readers
+        streams.append(
+            Compressed(source.path, head.name, block.start, block.n_bytes, dtype, head.point_count)
+        )
+    return Found(tuple(streams), tail, [])
 
 
-def _channel(fs: float, index: int, head: Any, dtype: str, reader: SampleReader) -> Channel:
+def _readers(found: Found) -> list[tuple[SampleReader, ChunkReader | None]]:
+    """Return the ways to each channel's samples."""
+    if isinstance(found.samples, Interleaved):
+        return [(partial(read_interleaved, found.samples, index), None) for index in range(len(found.counts))]
+    return [
+        (partial(read_compressed, stream), partial(read_compressed_chunks, stream))
+        for stream in found.samples
+    ]
+
+
+def _channel(
+    fs: float,
+    index: int,
+    head: Any,
+    dtype: str,
+    count: int,
+    readers: tuple[SampleReader, ChunkReader | None],
+) -> Channel:
     stored_as_float = dtype.endswith("f8")
     return Channel(
         index=index,
@@ -217,31 +317,34 @@ def _channel(fs: float, index: int, head: Any, dtype: str, reader: SampleReader)
         name=head.name,
         unit=head.units,
         fs=fs / head.frequency_divider,
-        n_samples=head.point_count,
+        n_samples=count,
         dtype=np.dtype(np.float64) if stored_as_float else np.dtype(np.int16),
         # the header's scale and offset are meaningless for floats
         scale=1.0 if stored_as_float else head.raw_scale,
         offset=0.0 if stored_as_float else head.raw_offset,
-        sample_reader=reader,
+        sample_reader=readers[0],
+        chunk_reader=readers[1],
     )
 
 
-def _marker(item: Any, text: str, fs: float, channels: Sequence[Channel]) -> Marker:
+def _markers(tail: Tail, fs: float, channels: Sequence[Channel]) -> Iterator[Marker]:
     # a marker names its channel by order number; bioread leaves that unresolved
-    found = [channel.index for channel in channels if channel.number == item.channel_number]
-    return Marker(
-        sample=item.sample_index,
-        time_s=item.sample_index / fs,
-        text=text,
-        style=item.type_code or "",
-        channel=found[0] if len(found) == 1 else None,
-        created=_created(item.date_created_ms),
-    )
+    uses = Counter(channel.number for channel in channels)
+    by_number = {channel.number: channel.index for channel in channels if uses[channel.number] == 1}
+    for item in tail.markers:
+        yield Marker(
+            sample=item.sample,
+            time_s=item.sample / fs,
+            text=item.text,
+            style=item.style,
+            channel=None if item.channel_number is None else by_number.get(item.channel_number),
+            created=_created(item.created_ms),
+        )
 
 
 def _created(milliseconds: int | None) -> datetime | None:
     """Return a marker's date, None where it can't be true."""
-    first, last = ((limit - EPOCH) // timedelta(milliseconds=1) for limit in BELIEVABLE)
+    first, last = BELIEVABLE_MS
     if milliseconds is None or not first <= milliseconds < last:
         return None
     return EPOCH + timedelta(milliseconds=milliseconds)
@@ -258,16 +361,16 @@ def _marker_warnings(
 ) -> list[str]:
     ticks = round(max(channel.n_samples * fs / channel.fs for channel in channels))
     faults = Counter[str]()
-    for (item, _), marker in zip(tail.markers, markers, strict=True):
+    for item, marker in zip(tail.markers, markers, strict=True):
         faults[f"outside the recording of {ticks} samples; the others may be shifted too"] += (
-            marker.sample > ticks
+            not 0 <= marker.sample <= ticks
         )
         faults["on a channel number that no channel has, or several have"] += (
             item.channel_number is not None and marker.channel is None
         )
         # 0 is "never set"
         faults["with a date outside 1990 to 2099, which is left out"] += (
-            bool(item.date_created_ms) and marker.created is None
+            bool(item.created_ms) and marker.created is None
         )
     return [f"{n} of {len(markers)} markers {fault}" for fault, n in faults.items() if n]
 
@@ -277,5 +380,5 @@ def _scale_warnings(channels: Sequence[Channel]) -> list[str]:
         f"channel {channel.index} {channel.name!r}: scale {channel.scale} and offset {channel.offset} give "
         "no usable values; only its raw samples can be used"
         for channel in channels
-        if not (math.isfinite(channel.scale) and math.isfinite(channel.offset) and channel.scale != 0)
+        if channel.scale == 0 or not math.isfinite(LARGEST_COUNT * channel.scale + channel.offset)
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from bioread import headers as bh
 
 from ecgkit.errors import ReadError
 
@@ -23,10 +26,45 @@ class Source:
     encoding: str
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What lies before the samples.
+
+    Attributes
+    ----------
+    fs
+        Base rate, Hz.
+    compressed
+        Whether the samples are zlib streams behind the journal, rather than interleaved at `end`.
+    channels
+        bioread's channel headers.
+    dtypes
+        Per channel, as stored ("<i2", ">f8", ...).
+    end
+        Byte at which the last of them ends.
+    """
+
+    fs: float
+    compressed: bool
+    channels: tuple[Any, ...]
+    dtypes: tuple[str, ...]
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBlock:
+    """Where the compressed samples of a channel lie, as the header before them says."""
+
+    offset: int
+    start: int
+    n_bytes: int
+    raw_bytes: int
+
+
 def require(source: Source, offset: int, length: int, what: str) -> None:
     """Raise a ReadError unless the file holds `length` bytes at `offset`."""
     if length < 0:
-        raise ReadError(f"{source.path}: the {what} claims a length of {length} bytes; {DAMAGED}")
+        raise ReadError(f"{source.path}: the {what} at {offset} claims a length of {length} bytes; {DAMAGED}")
     if offset + length > source.size:
         got = max(0, source.size - offset)
         raise ReadError(
@@ -52,3 +90,24 @@ def end_of(source: Source, offset: int, length: int, what: str, *, at_least: int
         )
     require(source, offset, length, what)
     return offset + length
+
+
+def read_stream_block(source: Source, offset: int, index: int) -> StreamBlock:
+    """Read the header before the compressed samples of a channel; the samples may be cut off."""
+    what = f"header of the compressed samples of channel {index}"
+    block = read_block(source, bh.ChannelCompressionHeader, offset, what)
+    start = end_of(source, offset, block.header_only_len_bytes, what, at_least=block.struct_length)
+    return StreamBlock(offset, start, block.compressed_data_len, block.uncompressed_data_len)
+
+
+def stream_start(source: Source, offset: int) -> int:
+    """Return where the first channel's compressed samples have their header, behind the main one."""
+    main = read_block(source, bh.MainCompressionHeader, offset, "compression header")
+    return end_of(source, offset, main.effective_len_bytes, "compression header", at_least=main.struct_length)
+
+
+def pieces(source: Source, offset: int, *, size: int, overlap: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the file from `offset` on, (where, bytes), each piece with the first bytes of the next."""
+    for start in range(offset, source.size, size):
+        source.file.seek(start)
+        yield start, source.file.read(size + overlap)

@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any
 
 from bioread import file_revisions
 from bioread import headers as bh
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block
+from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block, require
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerItem:
+    """A marker as stored; `channel_number` is None for all channels, `created_ms` None where undated."""
+
+    sample: int
+    text: str
+    style: str
+    channel_number: int | None
+    created_ms: int | None
 
 
 @dataclass(slots=True)
 class Tail:
-    """What lies behind the samples; `end` is None where the walk broke off."""
+    """What lies behind the samples.
 
-    markers: list[tuple[Any, str]] = field(default_factory=list)
+    Attributes
+    ----------
+    end
+        Byte at which it ends; None where the walk broke off.
+    warnings
+        What could not be read, and why.
+    lost
+        What is therefore missing.
+    """
+
+    markers: list[MarkerItem] = field(default_factory=list)
     journal: str | None = None
     end: int | None = None
     warnings: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
 def read_tail(source: Source, offset: int) -> Tail:
     """Read markers and journal as far as they go; what can't be read becomes a warning."""
     tail = Tail()
+    count = None
     try:
-        offset = _read_markers(source, offset, tail)
-        offset = _skip_marker_colours(source, offset, len(tail.markers))
+        head, count = _marker_header(source, offset)
+        offset = _read_markers(source, head, count, tail)
+        offset = _skip_marker_colours(source, offset, count)
         tail.end = _read_journal(source, offset, tail)
     except ReadError as error:
         tail.warnings.append(_warning(source, error))
+        tail.lost = _lost(tail, count)
     return tail
 
 
@@ -38,27 +64,71 @@ def _warning(source: Source, error: ReadError) -> str:
     return str(error).removeprefix(f"{source.path}: ")
 
 
-def _read_markers(source: Source, offset: int, tail: Tail) -> int:
-    """Add the markers to the tail, one by one; return where they end."""
+def _lost(tail: Tail, count: int | None) -> list[str]:
+    if count is None:
+        return ["the markers and the journal, if there were any"]
+    missing = count - len(tail.markers)
+    return ([f"{missing} of {count} markers"] if missing else []) + ["the journal, if there was one"]
+
+
+def _marker_header(source: Source, offset: int) -> tuple[Any, int]:
+    """Read the header of the markers; return it and how many there are."""
     head = read_block(source, bh.MarkerHeader, offset, "marker header")
     if head.marker_count < 0:
-        raise ReadError(f"{source.path}: the marker header gives {head.marker_count} markers; {DAMAGED}")
+        raise ReadError(
+            f"{source.path}: the marker header at {offset} gives {head.marker_count} markers; {DAMAGED}"
+        )
+    return head, int(head.marker_count)
+
+
+def _read_markers(source: Source, head: Any, count: int, tail: Tail) -> int:
+    """Add the markers to the tail, one by one; return where they end."""
     # the header counts the section's bytes with itself from revision 61 on, and without itself before
     own = head.struct_length if source.revision < file_revisions.V_400B else 0
-    section_end = offset + own + head.data["lLength"]
-    offset += head.struct_length
-    for index in range(head.marker_count):
-        what = f"marker {index} of {head.marker_count}"
-        item = read_block(source, bh.MarkerItemHeader, offset, what)
+    section_end = head.offset + own + head.data["lLength"]
+    item = _item_layout(source)
+    offset: int = head.offset + head.struct_length
+    for index in range(count):
+        what = f"marker {index} of {count}"
+        require(source, offset, item.size, what)
+        source.file.seek(offset)
+        values = item.unpack(source.file.read(item.size))
+        length = values[-1] + (file_revisions.V_35x <= source.revision < file_revisions.V_400B)
         # a negative length of text would make the walk stand still or go back
-        text_start = offset + item.struct_length
-        offset = end_of(source, text_start, item.text_length, f"text of {what}", at_least=0)
-        if offset > section_end:
-            raise ReadError(f"{source.path}: {what} lies beyond the markers' section; {DAMAGED}")
-        source.file.seek(text_start)
-        text = source.file.read(item.text_length).decode(source.encoding, errors="ignore")
-        tail.markers.append((item, text.strip("\0")))
+        end = end_of(source, offset + item.size, length, f"text of {what}", at_least=0)
+        if end > section_end:
+            raise ReadError(f"{source.path}: {what} at {offset} lies beyond the markers' section; {DAMAGED}")
+        text = source.file.read(length).decode(source.encoding, errors="ignore").strip("\0")
+        tail.markers.append(_item(source, values, text))
+        offset = end
     return offset
+
+
+def _item_layout(source: Source) -> Struct:
+    """Return a marker's fields; read by hand, since bioread makes a class anew for each of its headers.
+
+    From revision 61: sample, channel, style, date (from 128), length of the text with its NUL. Before:
+    sample, length of the text (from 36 without its NUL).
+    """
+    if source.revision < file_revisions.V_400B:
+        selected = "2x" if source.revision >= file_revisions.V_35x else ""
+        return Struct(f"{source.order}i{selected}4xh")
+    date = "Q" if source.revision >= file_revisions.V_440 else ""
+    unknown = "8x" if source.revision >= file_revisions.V_42x else ""
+    return Struct(f"{source.order}I4xh4s{date}{unknown}h")
+
+
+def _item(source: Source, values: tuple[Any, ...], text: str) -> MarkerItem:
+    if source.revision < file_revisions.V_400B:
+        return MarkerItem(values[0], text, style="", channel_number=None, created_ms=None)
+    sample, channel_number, style, *created_ms, _ = values
+    return MarkerItem(
+        sample,
+        text,
+        style=style.partition(b"\0")[0].decode(source.encoding, errors="ignore"),
+        channel_number=None if channel_number == -1 else channel_number,
+        created_ms=created_ms[0] if created_ms else None,
+    )
 
 
 def _skip_marker_colours(source: Source, offset: int, count: int) -> int:
@@ -93,6 +163,7 @@ def _read_journal(source: Source, offset: int, tail: Tail) -> int:
         tail.journal = _journal_text(source, head, end)
     except ReadError as error:  # the section's own length still leads to what follows
         tail.warnings.append(_warning(source, error))
+        tail.lost.append("the journal")
     return end
 
 
@@ -100,8 +171,8 @@ def _journal_text(source: Source, head: Any, end: int) -> str:
     start = head.offset + head.struct_length
     if not 0 <= head.journal_len <= end - start:
         raise ReadError(
-            f"{source.path}: the journal claims {head.journal_len} bytes of text, there are {end - start}; "
-            "it is left out"
+            f"{source.path}: the journal at {start} claims {head.journal_len} bytes of text, there are "
+            f"{end - start}; it is left out"
         )
     source.file.seek(start)
     return source.file.read(head.journal_len).decode(source.encoding, errors="ignore").strip("\0")
