@@ -142,8 +142,10 @@ class Channel:
         if self.chunk_reader is not None:
             yield from self.chunk_reader(start, stop, size)
         else:
-            for first in range(start, stop, size):
-                yield self.sample_reader(first, min(first + size, stop))
+            at_once = size * max(1, CHUNK_SAMPLES // size)  # small chunks are cut from larger reads
+            for first in range(start, stop, at_once):
+                block = self.sample_reader(first, min(first + at_once, stop))
+                yield from (block[i : i + size] for i in range(0, len(block), size))
 
     def __getitem__(self, span: slice) -> NDArray[np.float64]:
         """Read ``channel[start:stop]`` in the channel's unit; indexes count as in any Python sequence."""

@@ -23,6 +23,7 @@ from ecgkit.errors import ReadError
 from ecgkit.records import RawSamples
 
 CHUNK_BYTES = 1 << 20  # what is read at a time: about what a core's cache holds
+DAMAGED = "the file is damaged; save it again from AcqKnowledge, or, to take what is there: --salvage"
 PACKED_BYTES = 1 << 17  # what of a stream is inflated at a time
 WALKED_SAMPLES = 1 << 16  # what is placed at a time by the offset rule
 
@@ -336,8 +337,8 @@ def _stretch(stream: Compressed, start: int, stop: int) -> Iterator[memoryview]:
     if inflated < stop or (inflated != expected and stream.whole):
         got = "more" if inflated > expected else f"{inflated}"
         raise ReadError(
-            f"{stream.path}: the compressed samples of channel {stream.name!r} inflate to {got} bytes, "
-            f"its header says {expected}; the file is damaged, save it again from AcqKnowledge"
+            f"{stream.path}: the compressed samples of channel {stream.name!r} at {stream.offset} inflate to "
+            f"{got} bytes, its header says {expected}; {DAMAGED}"
         )
     yield held
 
@@ -361,8 +362,8 @@ def _inflate(stream: Compressed) -> Iterator[bytes]:
                 yield from _until_damage(before, data)
                 return
             raise ReadError(
-                f"{stream.path}: the compressed samples of channel {stream.name!r} can't be inflated "
-                f"({error}); the file is damaged, save it again from AcqKnowledge"
+                f"{stream.path}: the compressed samples of channel {stream.name!r} at {stream.offset} can't "
+                f"be inflated ({error}); {DAMAGED}"
             ) from error
         yield piece
 

@@ -167,9 +167,11 @@ def test_build_dataset_never_replaces_a_device_or_its_own_folder(study: Path) ->
     ("where", "name", "value", "message"),
     [
         ("/", "fs", 0.0, "attribute 'fs' is 0.0, expected float above 0"),
-        ("/", "ecg", np.array([9]), "ECG channels (9,), but the file has channels 0 to 1"),
+        ("/", "ecg", np.array([9]), "ECG channels (9,) as leads"),
         ("/channels/000", "fs", np.nan, "attribute 'fs' is nan"),
-        ("/channels/000", "divider", 0, "attribute 'divider' is 0, expected int above 0"),
+        ("/", "leads", "[]", "as leads (), respiration channel 1, but the file has channels 0 to 1"),
+        ("/", "respiration", 2, "respiration channel 2, but the file has channels 0 to 1"),
+        ("/channels/000", "fs", 0.0, "attribute 'fs' is 0.0, expected float above 0"),
         ("/channels/000", "name", 3, "attribute 'name' is 3, expected str"),
     ],
 )

@@ -92,7 +92,7 @@ def test_status_of_nothing_says_how_to_begin(study: Path, tmp_path: Path) -> Non
     ("name", "value", "message"),
     [
         ("format", "other", "format is 'other', expected 'ecgkit-session'"),
-        ("format_version", "9.0", "ecgkit-session version '9.0', this ecgkit reads 1.0"),
+        ("format_version", "9.0", "ecgkit-session version '9.0', this ecgkit reads 1.1"),
         ("format_version", np.arange(3), "damaged"),
         ("subject", "../x", "subject id '../x'"),
         ("subject", 7, "attribute 'subject' is 7, expected str"),

@@ -98,19 +98,19 @@ def test_predict_tells_of_a_simulated_run_and_of_a_simulated_file(
 
 
 def test_predict_takes_a_channel_by_name_or_position(runs: Path, tmp_path: Path) -> None:
-    path = beats(tmp_path / "other.acq", name="Analog input")
+    path = beats(tmp_path / "other.acq", name="Pleth")
     with pytest.raises(ChannelError, match="--channel"):
         predict.run("001", path, runs=runs)
-    for key in ("Analog input", "0"):
-        found = predict.run("001", path, runs=runs, channels=(key,))
-        assert (found.channels, found.reason) == (("Analog input",), "named by --channel")
+    for key in ("Pleth", "0"):
+        found = predict.run("001", path, runs=runs, leads=(key,))
+        assert (found.channels, found.reason) == (("Pleth",), "as named")
     with pytest.raises(ChannelError, match="unknown channel 'ECG'"):
-        predict.run("001", path, runs=runs, channels=("ECG",))
+        predict.run("001", path, runs=runs, leads=("ECG",))
 
 
 def test_predict_wants_as_many_leads_as_the_run(runs: Path, file: SimulatedFile) -> None:
     with pytest.raises(ChannelError, match="2 ECG channels taken, the run was trained on 1"):
-        predict.run("001", file.path, runs=runs, channels=("0", "0"))
+        predict.run("001", file.path, runs=runs, leads=("0", "1"))
 
 
 def test_predict_refuses_what_is_too_short_or_no_recording(runs: Path, tmp_path: Path) -> None:
