@@ -25,21 +25,57 @@ UNAVAILABLE = (errno.EACCES, errno.EPERM, errno.EAGAIN, errno.EMFILE)  # the fil
 def atomic_h5(path: Path, *, file_format: str, format_version: str) -> Iterator[h5py.File]:
     """Write an HDF5 file atomically, stamped with its format and version; no times in it.
 
-    It is made in memory and then written as a whole: where a disk is full, HDF5 leaves half its
-    state behind, and the process crashes when it ends.
-
     Raises
     ------
     OSError
         The disk is full or can't be written.
     """
-    content = io.BytesIO()
-    with h5py.File(content, "w", libver=("v110", "v110"), track_order=False) as file:
-        file.attrs["format"] = file_format
-        file.attrs["format_version"] = format_version
-        yield file
-    with atomic_path(path) as part:
-        part.write_bytes(content.getbuffer())
+    with atomic_path(path) as part, _Uncomplaining(part, "wb+") as disk:
+        try:
+            with h5py.File(disk, "w", libver=("v110", "v110"), track_order=False) as file:
+                file.attrs["format"] = file_format
+                file.attrs["format_version"] = format_version
+                yield file
+        finally:
+            if disk.failure is not None:
+                raise disk.failure
+
+
+class _Uncomplaining(io.FileIO):
+    """A file that keeps what went wrong for later, and goes on as if nothing had.
+
+    HDF5 that meets a full disk, or a Ctrl-C in here, leaves half its state behind, and the process crashes
+    when it ends.
+    """
+
+    failure: OSError | KeyboardInterrupt | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of the data, or note why it can't be."""
+        left = memoryview(data).cast("B")
+        length = len(left)
+        try:
+            while left:
+                left = left[super().write(left) :]
+        except (OSError, KeyboardInterrupt) as error:
+            self.failure = self.failure or error
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the file's length, or note why it can't be."""
+        try:
+            return super().truncate(size)
+        except (OSError, KeyboardInterrupt) as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def readinto(self, buffer: Any) -> int:
+        """Read back what was written; zeros where it could not be."""
+        read = super().readinto(buffer) or 0
+        if self.failure is not None:
+            memoryview(buffer).cast("B")[read:] = bytes(len(buffer) - read)
+            return len(buffer)
+        return read
 
 
 @contextmanager

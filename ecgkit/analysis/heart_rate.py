@@ -56,6 +56,32 @@ def window_heart_rates_bpm(
     return rates
 
 
+def heart_rates_bpm(
+    stretches: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the heart rate at each beat, from the one before it.
+
+    Parameters
+    ----------
+    stretches
+        Times of the R peaks, ascending, seconds, for each stretch without a gap.
+
+    Returns
+    -------
+    tuple
+        Times in seconds and beats a minute, (beat,) each; NaN at the first beat of a stretch and after an
+        interval that no heart has.
+    """
+    shortest_s, longest_s = RR_RANGE_S
+    times_s = np.concatenate([np.empty(0), *stretches])
+    begins = np.cumsum([0, *map(len, stretches)])[:-1]
+    rr_s = np.diff(times_s, prepend=np.nan)
+    rr_s[begins[begins < len(rr_s)]] = np.nan
+    rates = np.full(len(rr_s), np.nan)
+    np.divide(60, rr_s, out=rates, where=(rr_s >= shortest_s) & (rr_s <= longest_s))
+    return times_s, rates
+
+
 def plausible(rr_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keep the intervals that a heart can have, seconds."""
     shortest_s, longest_s = RR_RANGE_S

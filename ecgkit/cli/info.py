@@ -58,7 +58,7 @@ def _show(found: FileInfo, *, with_checks: bool) -> None:
 
     recording = found.recording
     for name, value in _facts(recording):
-        click.echo(f"{name:<12}{value}")
+        click.echo(f"{name:<11} {value}")
     click.echo()
     show_table(
         ("#", "channel", "unit", "Hz", "samples", "seconds", "stored"), map(_channel_row, recording.channels)
@@ -128,7 +128,6 @@ def _counted(n_findings: int) -> str:
 def _facts(recording: Recording) -> list[tuple[str, str]]:
     seconds = recording.duration_s
     clock = f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02}:{int(seconds % 60):02}"
-    start = f"{recording.start_time:%Y-%m-%d %H:%M:%S} UTC" if recording.start_time else "not in the file"
     return [
         ("file", printable(str(recording.path))),
         ("format", f"{recording.format} ({recording.version})"),
@@ -136,10 +135,17 @@ def _facts(recording: Recording) -> list[tuple[str, str]]:
         *recording.details,
         ("base rate", f"{recording.fs:g} Hz"),
         ("duration", f"{seconds:.3f} s ({clock})"),
-        ("start", start),
+        ("start", _date(recording)),
         ("markers", str(len(recording.markers))),
         ("journal", f"{len(recording.journal)} characters" if recording.journal else "none"),
     ]
+
+
+def _date(recording: Recording) -> str:
+    if recording.start_time is None:
+        return "not in the file"
+    zone = "by the recorder's clock" if recording.start_time.tzinfo is None else "UTC"
+    return f"{recording.start_time:%Y-%m-%d %H:%M:%S} {zone}"
 
 
 def _channel_row(channel: Channel) -> tuple[object, ...]:

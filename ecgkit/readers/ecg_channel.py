@@ -73,6 +73,11 @@ def millivolts_per_unit(unit: str) -> float | None:
     return MILLIVOLTS[match["prefix"]] if match else None
 
 
+def physical_unit(unit: str) -> str:
+    """Return the unit that samples are brought to: mV for a voltage, else the one they have."""
+    return unit.strip() if millivolts_per_unit(unit) is None else "mV"
+
+
 def lead_of(name: str) -> str | None:
     """Return the standard lead that a channel's name says ("I" for "ECG Lead I"), None where it says none.
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ecgkit.errors import ChannelError
-from ecgkit.readers.ecg_channel import Looks, find_ecg, lead_of, listed, millivolts_per_unit
+from ecgkit.readers.ecg_channel import Looks, find_ecg, lead_of, listed, millivolts_per_unit, physical_unit
 from ecgkit.records import Channel, RawSamples, Recording
 
 DERIVED = "III = II - I"
@@ -77,10 +77,22 @@ def choose_ecg(recording: Recording, named: Sequence[str] = (), *, looks: Looks 
         if channel.index == len(recording.channels):
             recording = replace(recording, channels=(*recording.channels, channel))
         found.append(channel)
+    _refuse_unlike(recording, found)
     names = tuple(map(_lead_name, found))
     if len(set(names)) < len(names):  # such as a raw and a filtered channel of one lead
         names = tuple(f"{channel.name} ({channel.index})" for channel in found)
     return EcgLeads(recording, tuple(channel.index for channel in found), names, "as named")
+
+
+def _refuse_unlike(recording: Recording, channels: Sequence[Channel]) -> None:
+    """Refuse leads that can't stand side by side: of several rates, or of units that can't be converted."""
+    if (
+        len({channel.fs for channel in channels}) > 1
+        or len({physical_unit(channel.unit) for channel in channels}) > 1
+    ):
+        raise ChannelError(
+            f"{recording.path}: the leads differ in rate or unit; take leads of one kind. {listed(channels)}"
+        )
 
 
 def _lead_name(channel: Channel) -> str:

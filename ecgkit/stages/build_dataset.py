@@ -19,6 +19,7 @@ from ecgkit.errors import DatasetError, SignalError
 from ecgkit.files import refuse_special
 from ecgkit.progress import Progress, Silent
 from ecgkit.protocol.model import Protocol
+from ecgkit.readers.ecg_channel import LEADS
 from ecgkit.records import Session
 from ecgkit.splits import split_all
 from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
@@ -149,16 +150,23 @@ def _part(session: Session, windows: CutWindows) -> Part:
 
 
 def _lead_names(sessions: Sequence[Session], protocol: Protocol) -> tuple[str, ...]:
-    """Return what the leads are called: one lead as the protocol says, several as the sessions do."""
-    named = [(protocol.lead.name,) if len(s.leads) == 1 else s.leads for s in sessions]
-    usual = Counter(named).most_common(1)[0][0]
+    """Return what the leads are called: as the sessions say, or one lead as the protocol does.
+
+    Raises
+    ------
+    DatasetError
+        The sessions have different leads; a channel's name that is no standard lead says nothing of it.
+    """
+    named = [s.leads if len(s.leads) > 1 or s.leads[0] in LEADS else () for s in sessions]
+    known = Counter(filter(None, named)).most_common(1)
+    usual = known[0][0] if known else ()
     for session, leads in zip(sessions, named, strict=True):
-        if leads != usual:
+        if leads != usual and (leads or len(usual) > 1):
             raise DatasetError(
                 f"{session.tags.key} has the leads {', '.join(session.leads)}; most have {', '.join(usual)}. "
                 "Ingest it with the same --leads, in the same order, as the others"
             )
-    return usual
+    return usual if all(named) else (protocol.lead.name,)
 
 
 def _warnings(parts: list[Part]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from ecgkit.study.folder import (
     read_participants,
     remove_empty_study,
 )
-from ecgkit.study.session_file import SessionHeader, read_headers, write_session
+from ecgkit.study.session_file import SessionHeader, read_headers, read_session, write_session
 
 DEFAULT_PROTOCOL = "dt4ecg"
 
@@ -216,16 +216,32 @@ def _outcome(
             f"{same_tags.sha256[:12]}…, this one {session.sha256[:12]}…). Give --take {tags.take + 1} "
             "for a repetition, or --replace"
         )
-    if same_tags.ecg != session.ecg:
+    if difference := _difference(read_session(same_tags.path), session):
         raise StudyError(
-            f"{where}: {tags.key} is there with channel {_numbers(same_tags.ecg)} as its ECG, now channel "
-            f"{_numbers(session.ecg)} is asked for. If this one is right, repeat with --replace"
+            f"{where}: {tags.key} is there, from this very file read in another way: {difference}. If the "
+            "new way is right, repeat with --replace"
         )
     return "already there"
 
 
-def _numbers(indexes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, indexes))
+def _difference(there: Session, now: Session) -> str:
+    """Say how two sessions of one file differ, "" if they do not."""
+    before, after = _kept(there), _kept(now)
+    changed = [name for name in (*before, *after) if before.get(name) != after.get(name)]
+    if not changed:
+        return ""
+    return f"{changed[0]} is {before.get(changed[0], 'none')} there, {after.get(changed[0], 'none')} now"
+
+
+def _kept(session: Session) -> dict[str, str]:
+    """Return what a study keeps of a session, but for its samples and what follows from the file alone."""
+    recording = session.recording
+    kept = {"ECG": ", ".join(recording.channels[index].name for index in session.ecg)}
+    kept |= {"leads": ", ".join(session.leads), "lost": "; ".join(recording.lost)}
+    for channel in recording.channels:
+        for name in ("name", "unit", "fs", "n_samples", "scale", "offset", "missing"):
+            kept[f"{name} of channel {channel.index}"] = str(getattr(channel, name))
+    return kept
 
 
 def _refuse_look_alike(where: Path, known: tuple[SessionHeader, ...], subject: str) -> None:

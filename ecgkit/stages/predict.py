@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import ChannelError, ConfigError, RunError
 from ecgkit.readers import read_with
+from ecgkit.readers.ecg_channel import LEADS, lead_of
 from ecgkit.readers.leads import EcgLeads
 from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.records import Recording
@@ -194,15 +195,25 @@ def _pipeline(folder: Path, card: RunCard) -> PipelineConfig:
 
 
 def _choose_leads(recording: Recording, named: Sequence[str], card: RunCard) -> EcgLeads:
-    if not named and card.spec.n_leads > 1:
-        named = card.lead_names
-    chosen = choose_leads(recording, named)
+    chosen = choose_leads(recording, named or _leads_of_the_run(recording, card))
     if len(chosen.indexes) != card.spec.n_leads:
         raise ChannelError(
             f"{recording.path}: {len(chosen.indexes)} ECG channels taken, the run was trained on "
             f"{card.spec.n_leads} ({', '.join(card.lead_names)}); name as many, in this order, with --leads"
         )
+    trained, taken = card.lead_names[0], chosen.names[0]
+    if not named and taken != trained and {taken, trained} <= set(LEADS):
+        raise ChannelError(
+            f"{recording.path}: the run was trained on lead {trained}, the file has lead {taken}; take a run "
+            "that was trained on this lead, or name the channel with --channel"
+        )
     return chosen
+
+
+def _leads_of_the_run(recording: Recording, card: RunCard) -> tuple[str, ...]:
+    """Return the leads to look for: the run's if it has several, or if the file has its one."""
+    there = {lead_of(channel.name) for channel in recording.channels}
+    return card.lead_names if card.spec.n_leads > 1 or card.lead_names[0] in there else ()
 
 
 def _remarks(card: RunCard, recording: Recording) -> tuple[str, ...]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.analysis.heart_rate import RR_RANGE_S
+from ecgkit.analysis.heart_rate import RR_RANGE_S, heart_rates_bpm
+from ecgkit.analysis.spectrum import mean_density
 from ecgkit.errors import ConfigError
 from ecgkit.files import atomic_path, refuse_special
 from ecgkit.lookup import unknown
 from ecgkit.progress import Progress
-from ecgkit.readers.ecg_channel import millivolts_per_unit
+from ecgkit.readers.ecg_channel import millivolts_per_unit, physical_unit
 from ecgkit.readers.leads import EcgLeads
 from ecgkit.records import CHUNK_SAMPLES, Channel, Recording
 from ecgkit.report.ecg_paper import STRIP_S, StripLead
@@ -23,8 +24,6 @@ from ecgkit.stages.signal_check import SignalCheck
 
 OVERVIEW_COLUMNS = 1500  # of 0.17 mm
 STRIP_COLUMNS = 2500  # of 0.1 mm
-SPECTRUM_WINDOW_S = 4.0
-FEWEST_SPECTRUM_SAMPLES = 8
 LARGEST = 1e30  # what is beyond is no signal, and would overflow in the drawing
 BEFORE_FIRST_BEAT_S = 0.4
 
@@ -108,95 +107,29 @@ def strip_start_s(leads: EcgLeads, checks: Sequence[SignalCheck]) -> float:
     Their start in seconds; 0 where there are none.
     """
     duration_s = min(channel.duration_s for channel in leads.channels)
-    faulty = [span for check in checks for finding in check.findings for span in finding.spans_s]
+    begins_s, ends_s = _merged([s for check in checks for finding in check.findings for s in finding.spans_s])
     for peaks_s in next((check.peaks_s for check in checks if any(map(len, check.peaks_s))), ()):
         starts_s = np.maximum(peaks_s - BEFORE_FIRST_BEAT_S, 0.0)
         for first, start_s in enumerate(starts_s):
             stop_s = start_s + STRIP_S
             inside_s = peaks_s[first : np.searchsorted(peaks_s, stop_s)]
             beats_throughout = np.diff(inside_s, append=stop_s).max() <= RR_RANGE_S[1]
-            sound = all(stop_s <= begin or end <= start_s for begin, end in faulty)
+            sound = np.searchsorted(ends_s, start_s, side="right") == np.searchsorted(begins_s, stop_s)
             if stop_s <= duration_s and beats_throughout and sound:
                 return float(start_s)
     return 0.0
 
 
-def mean_spectrum(chunks: Iterable[Samples], fs: float, *, pauses: Sequence[int] = ()) -> Spectrum | None:
-    """Return the spectrum of a channel that is read chunk by chunk (Welch 1967).
-
-    The mean periodogram of windows of 4 s, or of the first chunk where that is shorter: Hann, half
-    overlapping, mean removed, one-sided density.
-
-    Parameters
-    ----------
-    chunks
-        Its samples, in order; a window with a NaN is left out.
-    fs
-        Rate, Hz.
-    pauses
-        First samples after a pause; no window crosses one.
-
-    Returns
-    -------
-    Spectrum
-        None where there is no such window.
-    """
-    size, start, total, n_windows = 0, 0, np.zeros(0), 0
-    for chunk in chunks:
-        if len(chunk) < FEWEST_SPECTRUM_SAMPLES:
-            continue
-        if not size:
-            size = min(max(round(SPECTRUM_WINDOW_S * fs), FEWEST_SPECTRUM_SAMPLES), len(chunk))
-            total = np.zeros(size // 2 + 1)
-        rows = _windows(chunk, size, np.asarray(pauses) - start)
-        total += (np.abs(np.fft.rfft(rows * _hann(size))) ** 2).sum(axis=0)
-        n_windows += len(rows)
-        start += len(chunk)
-    if not n_windows:
-        return None
-    density: Samples = total / n_windows / (fs * (_hann(size) ** 2).sum())
-    density[1 : len(density) - (size % 2 == 0)] *= 2  # the negative frequencies
-    return Spectrum(np.arange(size // 2 + 1) * fs / size, density)
-
-
-def _windows(chunk: Samples, size: int, pauses: NDArray[np.int64]) -> Samples:
-    """Cut half-overlapping windows (window, time) without a NaN or a pause, their means removed."""
-    if len(chunk) < size:
-        return np.empty((0, size))
-    begins = np.arange(0, len(chunk) - size + 1, size // 2)
-    before, behind = (np.searchsorted(pauses, begins + shift, side="right") for shift in (0, size - 1))
-    rows = np.lib.stride_tricks.sliding_window_view(chunk, size)[begins[before == behind]]  # (window, time)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    centred: Samples = rows - rows.mean(axis=1, keepdims=True)
-    return centred
-
-
-def _hann(size: int) -> Samples:
-    taper: Samples = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    return taper
-
-
-def heart_rate(stretches: Sequence[Samples]) -> Trace | None:
-    """Return beats a minute at each beat; NaN between stretches and for an interval that no heart has.
-
-    Parameters
-    ----------
-    stretches
-        Times of the R peaks, ascending, seconds, for each stretch without a gap.
-
-    Returns
-    -------
-    Trace
-        None without a single interval.
-    """
-    shortest_s, longest_s = RR_RANGE_S
-    times_s = np.concatenate([np.empty(0), *stretches])
-    begins = np.cumsum([0, *map(len, stretches)])[:-1]
-    rr_s = np.diff(times_s, prepend=np.nan)
-    rr_s[begins[begins < len(rr_s)]] = np.nan
-    rate = np.full(len(rr_s), np.nan)
-    np.divide(60, rr_s, out=rate, where=(rr_s >= shortest_s) & (rr_s <= longest_s))
-    return reduced(times_s, rate, columns=OVERVIEW_COLUMNS) if np.isfinite(rate).any() else None
+def _merged(spans_s: Sequence[tuple[float, float]]) -> tuple[Samples, Samples]:
+    """Join spans that overlap; return where they begin and where they end, ascending."""
+    joined: list[list[float]] = []
+    for start_s, stop_s in sorted(spans_s):
+        if joined and start_s <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], stop_s)
+        else:
+            joined.append([start_s, stop_s])
+    begins_s, ends_s = np.array(joined, dtype=np.float64).reshape(-1, 2).T
+    return begins_s, ends_s
 
 
 def _lead(
@@ -209,15 +142,17 @@ def _lead(
     samples = _drawable(channel.read(start, stop), factor)
     peaks_s = np.concatenate([np.empty(0), *check.peaks_s]) - start / channel.fs
     peaks_s = peaks_s[(peaks_s >= 0) & (peaks_s < (stop - start) / channel.fs)]
+    density = mean_density(_chunks(channel, factor), channel.fs, pauses=pauses)
+    rates = heart_rates_bpm(check.peaks_s)
     line = reduced(np.arange(len(samples)) / channel.fs, samples, columns=STRIP_COLUMNS)
     return LeadPicture(
         name=name,
-        unit=_unit(channel),
+        unit=physical_unit(channel.unit),
         fs=channel.fs,
         overview=_overview(channel, factor),
-        strip=StripLead(name, _unit(channel), line, peaks_s),
-        spectrum=mean_spectrum(_chunks(channel, factor), channel.fs, pauses=pauses),
-        heart_rate=heart_rate(check.peaks_s),
+        strip=StripLead(name, physical_unit(channel.unit), line, peaks_s),
+        spectrum=None if density is None else Spectrum(*density),
+        heart_rate=reduced(*rates, columns=OVERVIEW_COLUMNS) if np.isfinite(rates[1]).any() else None,
     )
 
 
@@ -228,10 +163,6 @@ def _respiration(channel: Channel) -> Respiration:
 def _overview(channel: Channel, factor: float) -> Trace:
     chunks = _chunks(channel, factor)
     return overview(chunks, channel.fs, n_samples=channel.n_samples, columns=OVERVIEW_COLUMNS)
-
-
-def _unit(channel: Channel) -> str:
-    return channel.unit.strip() if millivolts_per_unit(channel.unit) is None else "mV"
 
 
 def _chunks(channel: Channel, factor: float) -> Iterator[Samples]:

@@ -93,7 +93,12 @@ def _check_beats(facts: SignalFacts) -> Finding | str | None:
     if n == 0:
         text = f"no heart beats were found in {duration_s:.1f} s; is this the ECG channel?"
         return Finding("beats", "warning", text, {"beats": 0, "duration_s": duration_s})
-    if len(facts.heights) < LEAST_BEATS or facts.mean_likeness >= LEAST_LIKENESS:
+    if len(facts.heights) < LEAST_BEATS:
+        if n >= LEAST_BEATS or duration_s < LEAST_BEATS * LONGEST_RR_S:
+            return None
+        text = f"no more than {n} heart beats were found in {duration_s:.1f} s; is this the ECG channel?"
+        return Finding("beats", "warning", text, {"beats": n, "duration_s": duration_s})
+    if facts.mean_likeness >= LEAST_LIKENESS:
         return None
     text = (
         f"the {n} beats found are unlike each other (mean correlation {facts.mean_likeness:.2f}, expected "
@@ -172,8 +177,8 @@ def _check_amplitude(facts: SignalFacts) -> Finding | str | None:
     if low <= r_mv <= high:
         return None
     text = (
-        f"R waves of {float(f'{r_mv:.3g}'):g} mV, expected {low:g} to {high:g} mV{_likely_cause(r_mv)}: check "
-        "gain and unit in AcqKnowledge, and record or export again"
+        f"R waves of {float(f'{r_mv:.3g}'):g} mV, expected {low:g} to {high:g} mV{_likely_cause(r_mv)}: "
+        "check gain and unit in AcqKnowledge, and record or export again"
     )
     return Finding("amplitude", "warning", text, {"r_amplitude_mv": r_mv})
 

@@ -18,7 +18,7 @@ from ecgkit.preprocess.high_pass import high_pass
 from ecgkit.preprocess.mains import MainsPlan, notch, plan_mains
 from ecgkit.preprocess.resample import resample
 from ecgkit.preprocess.scale import apply_scale, scale_constants
-from ecgkit.readers.ecg_channel import millivolts_per_unit
+from ecgkit.readers.ecg_channel import millivolts_per_unit, physical_unit
 from ecgkit.records import Channel, Recording
 
 
@@ -101,14 +101,9 @@ def cut_recording(recording: Recording, ecg: Sequence[int], pipeline: PipelineCo
         quality=np.concatenate([stretch.quality for stretch in stretches]),
         scale_offset=offset,
         scale_gain=gain,
-        unit=unit_of(channels[0]),
+        unit=physical_unit(channels[0].unit),
         mains=mains,
     )
-
-
-def unit_of(channel: Channel) -> str:
-    """Return the unit that `read_physical` gives."""
-    return channel.unit if millivolts_per_unit(channel.unit) is None else "mV"
 
 
 def read_physical(channel: Channel, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:

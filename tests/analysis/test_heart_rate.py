@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ecgkit.analysis.heart_rate import mean_heart_rate_bpm, window_heart_rates_bpm
+from ecgkit.analysis.heart_rate import heart_rates_bpm, mean_heart_rate_bpm, window_heart_rates_bpm
 
 
 def test_mean_heart_rate_of_even_beats() -> None:
@@ -33,3 +33,15 @@ def test_mean_heart_rate_counts_no_interval_across_a_gap() -> None:
     stretches = [np.arange(0, 10, 1.0), np.arange(11.4, 20, 1.0)]
     assert mean_heart_rate_bpm(stretches) == pytest.approx(60)
     assert mean_heart_rate_bpm([np.concatenate(stretches)]) < 59
+
+
+def test_heart_rates_are_from_beat_to_beat_within_a_stretch() -> None:
+    stretches = [np.array([1.0, 2, 2.5]), np.array([]), np.array([10.0, 10.1, 11.1, 15])]
+    times_s, rates = heart_rates_bpm(stretches)
+    np.testing.assert_allclose(times_s, [1, 2, 2.5, 10, 10.1, 11.1, 15])
+    np.testing.assert_allclose(rates, [np.nan, 60, 120, np.nan, np.nan, 60, np.nan])
+
+
+@pytest.mark.parametrize("stretches", [[], [np.array([])], [np.array([1.0]), np.array([9.0])]])
+def test_heart_rates_without_an_interval_are_nan(stretches: list[np.ndarray]) -> None:
+    assert not np.isfinite(heart_rates_bpm(stretches)[1]).any()

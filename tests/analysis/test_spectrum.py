@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.signal import welch
 from support.recordings import simulated
 
-from ecgkit.analysis.spectrum import can_measure_line, line_amplitudes
+from ecgkit.analysis.spectrum import can_measure_line, line_amplitudes, mean_density
 
 FS = 500.0
 
@@ -81,3 +82,45 @@ def test_line_amplitude_needs_4_seconds() -> None:
 )
 def test_can_measure_line_wants_room_on_both_sides(fs: float, at_hz: float, expected: bool) -> None:
     assert can_measure_line(fs, at_hz=at_hz) is expected
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=n)
+
+
+@pytest.mark.parametrize("n", [60 * 250, 60 * 250 + 17, 700])
+def test_mean_density_equals_welch(n: int) -> None:
+    signal = noise(n) + 3
+    found = mean_density(iter([signal]), 250.0)
+    frequency_hz, power = welch(signal, 250.0, nperseg=min(1000, n))
+    assert found is not None
+    np.testing.assert_allclose(found[0], frequency_hz)
+    np.testing.assert_allclose(found[1], power, rtol=1e-9)
+
+
+def test_mean_density_of_chunks_is_the_mean_of_theirs() -> None:
+    parts = [noise(4000, seed) for seed in range(3)]
+    each = [mean_density(iter([part]), 250.0) for part in parts]
+    found = mean_density(iter([*parts, noise(10)]), 250.0)
+    assert found is not None
+    np.testing.assert_allclose(found[1], np.mean([s[1] for s in each if s], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("missing", "pauses", "windows"),
+    [([1500], [], [0, 500, 2000, 2500, 3000]), ([], [1500], [0, 500, 1500, 2000, 2500, 3000])],
+)
+def test_mean_density_leaves_out_windows_with_a_gap_or_a_pause(
+    missing: list[int], pauses: list[int], windows: list[int]
+) -> None:
+    signal = noise(4000)
+    each = [mean_density(iter([signal[start : start + 1000]]), 250.0) for start in windows]
+    signal[missing] = np.nan
+    found = mean_density(iter([signal]), 250.0, pauses=pauses)
+    assert found is not None
+    np.testing.assert_allclose(found[1], np.mean([s[1] for s in each if s], axis=0))
+
+
+@pytest.mark.parametrize("signal", [np.zeros(0), np.ones(7), np.full(5000, np.nan)])
+def test_mean_density_without_a_whole_window_is_none(signal: np.ndarray) -> None:
+    assert mean_density(iter([signal]), 250.0) is None

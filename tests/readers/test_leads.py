@@ -46,7 +46,6 @@ def test_choose_ecg_takes_one_lead_by_default(tmp_path: Path) -> None:
         (["Lead I"], (2,), ("I",)),
         (["ECG Lead I", "0"], (2, 0), ("I", "II")),
         (["1"], (1,), ("RESP",)),
-        (["0", "1"], (0, 1), ("II", "RESP")),
         (["I", "II", "III"], (2, 0, 3), ("I", "II", "III")),
         (["III"], (3,), ("III",)),
     ],
@@ -80,6 +79,16 @@ def test_choose_ecg_refuses_one_lead_twice(tmp_path: Path) -> None:
     for named in (["I", "ECG Lead I"], ["III", "III"]):
         with pytest.raises(ChannelError, match="is named twice as a lead"):
             choose_ecg(two_leads(tmp_path), named)
+
+
+def test_choose_ecg_refuses_leads_of_several_rates_or_units(tmp_path: Path) -> None:
+    with pytest.raises(
+        ChannelError, match=r"differ in rate or unit.* 0: 'ECG Lead II' \(uV, 1000 Hz\); 1: 'RESP'"
+    ):
+        choose_ecg(two_leads(tmp_path), ["II", "RESP"])
+    mixed = recording(tmp_path, AcqChannel(LEAD_I, "Lead I", "mV"), AcqChannel(LEAD_II, "Lead II", "adu"))
+    with pytest.raises(ChannelError, match="differ in rate or unit"):
+        choose_ecg(mixed, ["I", "II"])
 
 
 def test_choose_ecg_of_a_lead_that_is_not_there_lists_the_channels(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def two_channels(folder: Path) -> Path:
 def test_ingest_of_another_channel_is_refused_then_replaces(tmp_path: Path) -> None:
     file, study = two_channels(tmp_path), tmp_path / "study"
     ingest.run(file, REST, study_folder=study)
-    with pytest.raises(StudyError, match=r"is there with channel 0 as its ECG, now channel 1 .*--replace"):
+    with pytest.raises(StudyError, match=r"ECG is ECG there, other now\. .*--replace"):
         ingest.run(file, REST, study_folder=study, leads=("other",))
     summary = ingest.run(file, REST, study_folder=study, leads=("other",), replace=True)
     assert (summary.outcome, summary.channels) == ("replaced", ("other",))
@@ -287,6 +287,25 @@ def test_build_dataset_refuses_sessions_of_other_leads(tmp_path: Path) -> None:
         build_dataset.run(study)
 
 
+@pytest.mark.parametrize(
+    ("taken", "leads"),
+    [(("I", "I"), ("I",)), (("ECG", "ECG"), ("LA-RA",)), (("ECG", "I"), ("LA-RA",)), (("I", "II"), None)],
+)
+def test_build_dataset_names_a_lead_as_all_sessions_do(
+    tmp_path: Path, taken: tuple[str, ...], leads: tuple[str, ...] | None
+) -> None:
+    study = tmp_path / "study"
+    for visit, name in enumerate(taken, start=1):
+        file = acq(tmp_path, beats(70.0 + visit), name="ECG" if name == "ECG" else f"Lead {name}")
+        ingest.run(file, Tags("07", "rest", visit), study_folder=study)
+    if leads is None:
+        with pytest.raises(DatasetError, match="has the leads II; most have I"):
+            build_dataset.run(study)
+    else:
+        build_dataset.run(study)
+        assert open_dataset(study / "dataset.h5").leads == leads
+
+
 def acq_of_visit(folder: Path, visit: int) -> Path:
     """Two leads, one sample more on each visit, so that no file is another's copy."""
     n = round(70.0 * FS) + visit
@@ -313,6 +332,24 @@ def test_ingest_of_a_salvaged_file_keeps_what_was_lost(tmp_path: Path) -> None:
     assert session.recording.lost == summary.lost
     stored = session.recording.channels[0].read()
     np.testing.assert_array_equal(stored, read(whole).channels[0].read(0, len(stored)))
+
+
+def test_ingest_of_the_same_file_read_in_another_way_is_refused_then_replaces(tmp_path: Path) -> None:
+    file, study = tmp_path / "a.csv", tmp_path / "study"
+    np.savetxt(
+        file, np.column_stack([beats(140.0), beats(140.0)]), delimiter=",", header="ECG,X", comments=""
+    )
+    ingest.run(file, REST, study_folder=study, reading=ReadOptions(fs=FS, unit="mV"))
+    for reading, message in (
+        (ReadOptions(fs=2 * FS, unit="mV"), "fs of channel 0 is 500.0 there, 1000.0 now"),
+        (ReadOptions(fs=FS, unit="V"), "unit of channel 0 is mV there, V now"),
+        (ReadOptions(fs=FS, unit="mV", columns=("ECG",)), "name of channel 1 is X there, none now"),
+    ):
+        with pytest.raises(StudyError, match=f"read in another way: {message}.*--replace"):
+            ingest.run(file, REST, study_folder=study, reading=reading)
+    reading = ReadOptions(fs=2 * FS, unit="mV")
+    assert ingest.run(file, REST, study_folder=study, reading=reading, replace=True).outcome == "replaced"
+    assert ingest.run(file, REST, study_folder=study, reading=reading).outcome == "already there"
 
 
 def test_ingest_takes_a_text_file_with_what_it_does_not_say(tmp_path: Path) -> None:

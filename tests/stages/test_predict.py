@@ -12,6 +12,8 @@ import pytest
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ChannelError, ConfigError, ReadError, RunError, SignalError
+from ecgkit.readers import read
+from ecgkit.records import Recording
 from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import predict, train
 from ecgkit.stages.evaluation import log_softmax
@@ -108,9 +110,28 @@ def test_predict_takes_a_channel_by_name_or_position(runs: Path, tmp_path: Path)
         predict.run("001", path, runs=runs, leads=("ECG",))
 
 
-def test_predict_wants_as_many_leads_as_the_run(runs: Path, file: SimulatedFile) -> None:
+def test_predict_wants_as_many_leads_as_the_run(runs: Path, tmp_path: Path) -> None:
+    signal = np.random.default_rng(1).normal(size=5000)
+    write_acq(tmp_path / "two.acq", [AcqChannel(signal, name, "mV") for name in ("ECG A", "ECG B")], fs=1000)
     with pytest.raises(ChannelError, match="2 ECG channels taken, the run was trained on 1"):
-        predict.run("001", file.path, runs=runs, leads=("0", "1"))
+        predict.run("001", tmp_path / "two.acq", runs=runs, leads=("0", "1"))
+
+
+def leads_file(folder: Path, *names: str) -> Recording:
+    signal = np.random.default_rng(1).normal(size=5000)
+    write_acq(folder / "leads.acq", [AcqChannel(signal, name, "mV") for name in names], fs=1000)
+    return read(folder / "leads.acq")
+
+
+def test_predict_takes_the_lead_that_the_run_was_trained_on(runs: Path, tmp_path: Path) -> None:
+    card = dataclasses.replace(load_run(runs / "001").card, lead_names=("II",))
+    choose = predict._choose_leads
+    assert choose(leads_file(tmp_path, "Lead I", "Lead II"), (), card).names == ("II",)
+    assert choose(leads_file(tmp_path, "Lead I", "ECG"), ("1",), card).names == ("ECG",)
+    assert choose(leads_file(tmp_path, "ECG"), (), card).names == ("ECG",)
+    with pytest.raises(ChannelError, match="the run was trained on lead II, the file has lead I; take a run"):
+        choose(leads_file(tmp_path, "Lead I"), (), card)
+    assert choose(leads_file(tmp_path, "Lead I"), ("I",), card).names == ("I",)
 
 
 def test_predict_refuses_what_is_too_short_or_no_recording(runs: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import welch
 
 from ecgkit.errors import ConfigError
 from ecgkit.progress import Silent
@@ -18,8 +17,6 @@ from ecgkit.readers.leads import EcgLeads, choose_ecg
 from ecgkit.records import Channel, Marker, Recording
 from ecgkit.report.recording import RecordingPicture
 from ecgkit.stages.recording_picture import (
-    heart_rate,
-    mean_spectrum,
     picture_of,
     refuse_picture,
     strip_start_s,
@@ -76,56 +73,6 @@ def noise(n: int, seed: int = 0) -> NDArray[np.float64]:
     return np.random.default_rng(seed).normal(size=n)
 
 
-@pytest.mark.parametrize("n", [60 * 250, 60 * 250 + 17, 700])
-def test_mean_spectrum_equals_welch(n: int) -> None:
-    signal = noise(n) + 3
-    found = mean_spectrum(iter([signal]), FS)
-    frequency_hz, power = welch(signal, FS, nperseg=min(1000, n))
-    assert found is not None
-    np.testing.assert_allclose(found.frequency_hz, frequency_hz)
-    np.testing.assert_allclose(found.power, power, rtol=1e-9)
-
-
-def test_mean_spectrum_of_chunks_is_the_mean_of_theirs() -> None:
-    parts = [noise(4000, seed) for seed in range(3)]
-    each = [mean_spectrum(iter([part]), FS) for part in parts]
-    found = mean_spectrum(iter([*parts, noise(10)]), FS)
-    assert found is not None
-    np.testing.assert_allclose(found.power, np.mean([s.power for s in each if s], axis=0))
-
-
-@pytest.mark.parametrize(
-    ("missing", "pauses", "windows"),
-    [([1500], [], [0, 500, 2000, 2500, 3000]), ([], [1500], [0, 500, 1500, 2000, 2500, 3000])],
-)
-def test_mean_spectrum_leaves_out_windows_with_a_gap_or_a_pause(
-    missing: list[int], pauses: list[int], windows: list[int]
-) -> None:
-    signal = noise(4000)
-    each = [mean_spectrum(iter([signal[start : start + 1000]]), FS) for start in windows]
-    signal[missing] = np.nan
-    found = mean_spectrum(iter([signal]), FS, pauses=pauses)
-    assert found is not None
-    np.testing.assert_allclose(found.power, np.mean([s.power for s in each if s], axis=0))
-
-
-@pytest.mark.parametrize("signal", [np.zeros(0), np.ones(7), np.full(5000, np.nan)])
-def test_mean_spectrum_without_a_whole_window_is_none(signal: NDArray[np.float64]) -> None:
-    assert mean_spectrum(iter([signal]), FS) is None
-
-
-def test_heart_rate_is_from_beat_to_beat_within_a_stretch() -> None:
-    trace = heart_rate([np.array([1.0, 2, 2.5]), np.array([]), np.array([10.0, 10.1, 11.1, 15])])
-    assert trace is not None
-    np.testing.assert_allclose(trace.time_s, [1, 2, 2.5, 10, 10.1, 11.1, 15])
-    np.testing.assert_allclose(trace.low, [np.nan, 60, 120, np.nan, np.nan, 60, np.nan])
-
-
-@pytest.mark.parametrize("stretches", [[], [np.array([])], [np.array([1.0]), np.array([9.0])]])
-def test_heart_rate_without_an_interval_is_none(stretches: list[NDArray[np.float64]]) -> None:
-    assert heart_rate(stretches) is None
-
-
 def test_strip_starts_shortly_before_the_first_beat() -> None:
     assert strip_start_s(leads_of(channel(noise(15000))), [check(beats(5, 60))]) == pytest.approx(4.6)
 
@@ -142,6 +89,13 @@ def test_strip_passes_by_findings_pauses_and_missing_beats() -> None:
 )
 def test_strip_is_the_start_where_no_ten_seconds_will_do(stretches: list[NDArray[np.float64]]) -> None:
     assert strip_start_s(leads_of(channel(noise(60 * 250))), [check(*stretches)]) == 0
+
+
+def test_strip_is_chosen_among_many_beats_and_findings() -> None:
+    spans = tuple((float(second), second + 0.1) for second in range(100_000))
+    many = Finding("clipped", "warning", "Cut off.", {}, spans)
+    leads = leads_of(channel(np.broadcast_to(0.0, round(100_020 * FS))))
+    assert strip_start_s(leads, [check(beats(0.5, 100_019), findings=[many])]) == pytest.approx(99_999.1)
 
 
 def test_picture_of_shows_the_channel_in_millivolts() -> None:

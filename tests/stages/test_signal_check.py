@@ -106,6 +106,15 @@ def test_check_of_nothing_is_unusable() -> None:
         assert set(found.skipped.values()) == {"there is no signal"}
 
 
+def test_check_tells_too_few_beats() -> None:
+    t = np.arange(0, 60, 1 / FS)
+    signal = np.zeros_like(t)
+    for beat_s in (20.0, 21.0, 22.0):
+        signal += np.exp(-((t - beat_s) ** 2) / (2 * 0.012**2))
+    found = {finding.name: finding for finding in check(signal).findings}
+    assert "no more than 3 heart beats were found in 60.0 s" in found["beats"].text
+
+
 def test_check_tells_flat_stretches() -> None:
     ecg = simulated(1).ecg_mv.copy()
     ecg[10_000:12_500] = ecg[10_000]

@@ -1,0 +1,99 @@
+"""HDF5 files are written whole or not at all, in little memory, whatever the disk does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ecgkit.errors import StudyError
+from ecgkit.h5 import atomic_h5, open_h5
+
+WRITING = """
+import pathlib, resource, sys
+import numpy as np
+from ecgkit.h5 import atomic_h5
+samples = np.random.default_rng(0).integers(0, 1 << 15, 1 << 20, dtype=np.int16)
+before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+limit = int(sys.argv[2])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    with atomic_h5(pathlib.Path(sys.argv[1]), file_format="test", format_version="1") as file:
+        stored = file.create_dataset("noise", (30 << 20,), "<i2", chunks=(1 << 16,), compression="gzip")
+        for start in range(0, 30 << 20, 1 << 20):
+            stored[start : start + len(samples)] = samples
+except OSError as error:
+    print(error.errno, error.filename)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb)
+"""
+
+
+def write(path: Path, *, limit: int = 0) -> list[str]:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WRITING, str(path), str(limit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout.splitlines()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit on the size of files")
+@pytest.mark.parametrize("limit", [1 << 20, 2000, 1])
+def test_atomic_h5_leaves_nothing_where_the_disk_ends(tmp_path: Path, limit: int) -> None:
+    import errno
+
+    failed, _ = write(tmp_path / "file.h5", limit=limit)
+    assert failed == f"{errno.EFBIG} {tmp_path / 'file.h5'}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss counts otherwise elsewhere")
+def test_atomic_h5_needs_less_memory_than_the_file(tmp_path: Path) -> None:
+    (grown_kb,) = write(tmp_path / "file.h5")
+    assert (tmp_path / "file.h5").stat().st_size > 50e6
+    assert int(grown_kb) < 20_000
+
+
+def test_atomic_h5_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("one.h5", "other.h5"):
+        with atomic_h5(tmp_path / name, file_format="test", format_version="1") as file:
+            file["counts"] = np.arange(1000)
+            file.attrs["text"] = "é"
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
+
+
+def test_atomic_h5_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with atomic_h5(path, file_format="test", format_version="1") as file:
+        file["counts"] = np.arange(3)
+    before = path.read_bytes()
+    for failure in (ZeroDivisionError, KeyboardInterrupt):
+        with (
+            pytest.raises(failure),
+            atomic_h5(path, file_format="test", format_version="1") as file,
+        ):
+            file["counts"] = np.arange(4)
+            raise failure
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_open_h5_takes_what_atomic_h5_wrote_and_no_other_format(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with atomic_h5(path, file_format="test", format_version="1") as file:
+        file["counts"] = np.arange(3)
+    with open_h5(path, file_format="test", versions=["1"], error=StudyError) as file:
+        assert isinstance(file, h5py.File)
+        np.testing.assert_array_equal(file["counts"][:], np.arange(3))
+    with (
+        pytest.raises(StudyError, match="format is 'test', expected 'other'"),
+        open_h5(path, file_format="other", versions=["1"], error=StudyError),
+    ):
+        pass
