@@ -24,8 +24,8 @@ A study is found by `--study`, else by the nearest `study.yaml` upwards, else it
 and `runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol,
 `study.yaml`, the file named by `--config`, the option.
 
-Exit codes: 0 done, 1 part of it failed (a session left out of a data set, or `info --check` found something) or the reader of the output went
-away, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 done, 1 part of it failed (a session left out of a data set; `info --check` or `protocol check`
+found something) or the reader of the output went away, 2 bad input or usage, 130 interrupted.
 """
 
 SETTINGS_HEAD = """\
@@ -46,7 +46,7 @@ CHOICES = {"backbone": BACKBONES, "attention": ATTENTIONS, "balancing": BALANCER
 
 def page() -> str:
     """Return the page's text."""
-    commands = (line for name in COMMANDS for line in section(name))
+    commands = (line for name in COMMANDS for line in section(name, command_of(name)))
     return "\n".join([HEAD, *commands, SETTINGS_HEAD, *settings()])
 
 
@@ -65,20 +65,32 @@ def settings() -> Iterator[str]:
         yield ""
 
 
-def section(name: str) -> Iterator[str]:
-    """Give the lines of one command's section."""
+def command_of(name: str) -> click.Command:
+    """Import a command."""
     command = ecgkit.get_command(click.Context(ecgkit), name)
     assert command is not None
+    return command
+
+
+def section(name: str, command: click.Command) -> Iterator[str]:
+    """Give the lines of one command's section; of a group, of its commands too."""
     assert command.help is not None
     text, _, example = inspect.cleandoc(command.help).partition("\b\n")
     arguments = " ".join(
         p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)
     )
+    group = isinstance(command, click.Group)
     yield f"## ecgkit {name}\n"
-    yield f"`ecgkit {name} [OPTIONS]{' ' + arguments if arguments else ''}`\n"
+    yield f"`ecgkit {name} {'COMMAND' if group else '[OPTIONS]'}{' ' + arguments if arguments else ''}`\n"
     yield text.strip() + "\n"
     if example:
         yield f"```\n{example.strip()}\n```\n"
+    if isinstance(command, click.Group):
+        for inner in command.commands:
+            yield from section(f"{name} {inner}", command.commands[inner])
+        return
+    if not any(isinstance(parameter, click.Option) for parameter in command.params):
+        return
     yield "| option | meaning |\n|---|---|"
     for parameter in command.params:
         if isinstance(parameter, click.Option):

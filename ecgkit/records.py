@@ -30,7 +30,6 @@ CHUNK_SAMPLES = 1 << 20
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SEGMENT_STYLE = "apnd"
-SEGMENT_TEXT = re.compile(r"Segment \d+")
 SIMULATED_MARK = "SIMULATED"  # a journal that begins so says that nobody was recorded
 
 
@@ -200,8 +199,8 @@ class Marker:
 
     @property
     def starts_segment(self) -> bool:
-        """Whether the recording was resumed here: by style, or by text where files have no styles."""
-        return self.style == SEGMENT_STYLE or SEGMENT_TEXT.fullmatch(self.text) is not None
+        """Whether the recording was resumed here."""
+        return self.style == SEGMENT_STYLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,9 @@ class Recording:
     fs
         Base rate in Hz, which markers count in.
     start_time
-        Start of the recording (UTC), where known.
+        Start of the recording, where known. In UTC where the format says so (.acq, XDF, MAT-files of
+        bioread); without a time zone where it gives the clock of the place (EDF, WFDB). Of XDF it is when
+        the recorder opened the file, which is before the first sample.
     simulated
         Whether the file says that it was made by a simulator.
     files

@@ -13,6 +13,7 @@ from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
 
 MAX_YAML_BYTES = 1_000_000
+MAX_YAML_DEPTH = 20
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,7 +40,7 @@ def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mod
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a small YAML mapping: plain values only, no tags, no aliases, at most 1 MB.
+    """Read a small YAML mapping: plain values only, no tags, no aliases, at most 20 deep and 1 MB.
 
     Raises
     ------
@@ -58,8 +59,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: can't be read as a YAML text file ({error})") from error
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the values out")
+        _refuse_tricks(path, text)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: not valid YAML ({error})") from error
@@ -68,6 +68,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{path}: expected a mapping of names to values, got {type(content).__name__}")
     return content
+
+
+def _refuse_tricks(path: Path, text: str) -> None:
+    """Refuse what makes a small YAML file cost much: aliases, and depth, which PyYAML is quadratic in."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the values out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_YAML_DEPTH:
+            raise ConfigError(f"{path}: nested more than {MAX_YAML_DEPTH} deep; no setting is")
 
 
 def _describe(problem: Any, model: type[BaseModel]) -> str:

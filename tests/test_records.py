@@ -140,13 +140,3 @@ def test_tags_refuse_wrong_conditions_and_numbers() -> None:
         Tags("07", "Rest/1")
     with pytest.raises(StudyError, match="visit 0"):
         Tags("07", "rest", visit=0)
-
-
-def test_segments_of_old_files_are_told_by_the_text() -> None:
-    one = channel(n_samples=10)
-    markers = (
-        Marker(0, 0.0, "Segment 1"),
-        Marker(4, 0.04, "Segment 2", "defl"),
-        Marker(6, 0.06, "Segment 2b"),
-    )
-    assert recording(one, markers=markers).segments(one) == ((0, 4), (4, 10))

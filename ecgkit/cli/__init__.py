@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "ecgkit.cli.demo:demo",
     "simulate": "ecgkit.cli.simulate:simulate",
     "info": "ecgkit.cli.info:info",
+    "protocol": "ecgkit.cli.protocol:protocol",
     "ingest": "ecgkit.cli.ingest:ingest",
     "status": "ecgkit.cli.status:status",
     "build-dataset": "ecgkit.cli.build_dataset:build_dataset",
@@ -35,9 +36,7 @@ COMMANDS = {
 }
 
 # package -> the extra that it comes with
-EXTRAS = dict.fromkeys(("torch", "safetensors"), "train") | dict.fromkeys(
-    ("wfdb", "edfio", "pyxdf"), "formats"
-)
+EXTRAS = {"torch": "train", "safetensors": "train"}
 
 
 class CommandTable(click.Group):
@@ -107,8 +106,8 @@ def _exit_code(args: Sequence[str] | None) -> int:
         if extra is None:
             raise
         return _complain(
-            f"{error.name} is not installed; it comes with: pip install 'ecgkit-mp160[{extra}]'"
-            + (" (the README says how to take a small CPU build of torch)" if extra == "train" else "")
+            f"{error.name} is not installed; it comes with: pip install 'ecgkit-mp160[{extra}]' "
+            "(the README says how to take a small CPU build of torch)"
         )
     except OSError as error:
         _give_up_output()

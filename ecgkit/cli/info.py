@@ -75,9 +75,9 @@ def _show(found: FileInfo, *, with_checks: bool) -> None:
     if len(recording.markers) > MARKERS_SHOWN:
         click.echo(f"and {len(recording.markers) - MARKERS_SHOWN} more markers (all with --json)")
     if with_checks and found.ecg and found.checks is not None:
-        _show_checks(found.ecg, found.checks)
+        _show_checks(found.ecg, found.checks, verdict=_verdict(found))
     if found.plot is not None:
-        show(f"{'picture':<12}{found.plot}: {_counted(found.n_findings)}")
+        show(f"{'picture':<12}{found.plot}: {_verdict(found)}")
     hint = "--check shows what each looks like"
     problem = [f"no ECG channel chosen: {found.ecg_problem}; {hint}"] if found.ecg_problem else []
     lost = [f"lost: {sentence}" for sentence in recording.lost]
@@ -101,7 +101,7 @@ def _found_channels(found: FileInfo) -> list[str]:
     return lines
 
 
-def _show_checks(ecg: EcgLeads, checks: tuple[SignalCheck, ...]) -> None:
+def _show_checks(ecg: EcgLeads, checks: tuple[SignalCheck, ...], *, verdict: str) -> None:
     """Print what the checks found, what could not be checked, and what was measured."""
     from ecgkit.cli.console import show, show_table
 
@@ -110,8 +110,7 @@ def _show_checks(ecg: EcgLeads, checks: tuple[SignalCheck, ...]) -> None:
     rows = [(name, f.severity, f.name, f.text) for name, check in checked for f in check.findings]
     if rows:
         show_table(("lead", "severity", "check", "what was found"), rows)
-    else:
-        show(f"{'checks':<12}no faults found")
+    show(f"{'checks':<12}{verdict}")
     for name, check in checked:
         rate, height = check.heart_rate_bpm, check.r_amplitude_mv
         measured = "no heart beats found" if rate is None else f"{rate:.0f} beats/min on average"
@@ -121,8 +120,10 @@ def _show_checks(ecg: EcgLeads, checks: tuple[SignalCheck, ...]) -> None:
             show(f"{'not checked':<12}{name}: {what}: {why}")
 
 
-def _counted(n_findings: int) -> str:
-    return f"{n_findings} finding{'s' * (n_findings != 1)}" if n_findings else "no faults found"
+def _verdict(found: FileInfo) -> str:
+    n, skipped = found.n_findings, found.n_skipped
+    verdict = f"{n} finding{'s' * (n != 1)}" if n else "no faults found"
+    return f"{verdict}, {skipped} check{'s' * (skipped != 1)} could not be made" if skipped else verdict
 
 
 def _facts(recording: Recording) -> list[tuple[str, str]]:

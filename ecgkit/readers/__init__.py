@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ecgkit.errors import ReadError
 from ecgkit.lookup import pick
 from ecgkit.readers.options import ReadOptions
+from ecgkit.readers.usable import checked_rate, usable
 from ecgkit.records import Recording
 
 # name -> its reader; the module also has `matches(head)`, which knows the format by the first bytes, and
@@ -70,7 +70,7 @@ def read_with(path: Path, options: ReadOptions) -> Recording:
         if module.matches(head):
             _refuse_needless(path, name, options, takes=module.TAKES)
             recording: Recording = pick(FORMATS, name, what="format")(path, options)
-            return recording
+            return usable(recording)
     raise ReadError(
         f"{path}: not a recording of a format that ecgkit reads ({', '.join(FORMATS)}); it starts with "
         f"the bytes {head[:12].hex(' ')}.{_hint(path)} Give the file as its program saved it"
@@ -82,8 +82,10 @@ def _refuse_needless(path: Path, name: str, options: ReadOptions, *, takes: Sequ
     for option in options.given():
         if option not in takes:
             raise ReadError(f"{path}: {name} files say this themselves; leave out --{option}")
-    if options.fs is not None and not 0 < options.fs < math.inf:
-        raise ReadError(f"{path}: --fs {options.fs:g}, expected a sampling rate in Hz, above 0")
+    if options.fs is not None:
+        checked_rate(path, options.fs, f"--fs {options.fs:g}", advice="give the rate that it was recorded at")
+    if options.unit is not None and not options.unit.strip():
+        raise ReadError(f"{path}: --unit {options.unit!r}, expected a unit, such as mV")
 
 
 def _hint(path: Path) -> str:

@@ -8,7 +8,6 @@ the name of the block at fault, and damage behind the samples costs markers or j
 from __future__ import annotations
 
 import itertools
-import math
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -42,19 +41,11 @@ from ecgkit.readers.acq_samples import (
 )
 from ecgkit.readers.acq_tail import Tail, read_tail
 from ecgkit.readers.options import ReadOptions
-from ecgkit.records import (
-    SEGMENT_STYLE,
-    SIMULATED_MARK,
-    Channel,
-    ChunkReader,
-    Marker,
-    Recording,
-    SampleReader,
-)
+from ecgkit.readers.usable import OR_SALVAGE, checked_rate, started
+from ecgkit.records import SIMULATED_MARK, Channel, ChunkReader, Marker, Recording, SampleReader
 
 REVISIONS = range(file_revisions.V_20a, 1000)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BELIEVABLE_RATES_HZ = (1e-9, 1e9)
 BELIEVABLE_MS = tuple(
     (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) for year in (1990, 2100)
 )
@@ -62,7 +53,6 @@ BELIEVABLE_MS = tuple(
 SAMPLE_TYPES = {(8, 0): "f8", (8, 1): "f8", (2, 2): "i2"}
 TYPE_SCAN_BYTES = 4096  # how far past the foreign data the sample types may begin, as bioread has it
 SHORTEST_CHANNEL_HEADER = 100
-LARGEST_COUNT = 1 << 15
 MOST_CHANNELS = 512  # several times what AcqKnowledge can hold
 TAKES = ()
 
@@ -123,7 +113,7 @@ def _whole(source: Source, heads: Heads) -> Found:
         return _streams(source, heads) if heads.compressed else _interleaved(source, heads)
     except ReadError as error:
         some = any(_salvaged(source, heads, most=1).counts)
-        hint = ", or, to take what is there: --salvage" if some else ". No sample of it can be salvaged"
+        hint = OR_SALVAGE if some else ". No sample of it can be salvaged"
         raise ReadError(f"{error}{hint}") from error
 
 
@@ -156,10 +146,10 @@ def _recording(source: Source, heads: Heads, found: Found, *, salvage: bool) -> 
         fs=fs,
         channels=channels,
         markers=markers,
-        start_time=_start_time(markers),
+        start_time=started(markers),
         journal=tail.journal,
         simulated=(tail.journal or "").startswith(SIMULATED_MARK),
-        warnings=(*tail.warnings, *_marker_warnings(tail, markers, channels, fs), *_scale_warnings(channels)),
+        warnings=(*tail.warnings, *_marker_warnings(tail, markers)),
         lost=(*found.lost, *tail.lost) if salvage else (),
         details=(("byte order", order), ("compressed", "yes" if heads.compressed else "no")),
     )
@@ -183,14 +173,9 @@ def _source(path: Path, file: BinaryIO) -> Source:
 
 def _base_rate(source: Source, graph: Any) -> float:
     interval_ms = graph.sample_time
-    fs = 1000 / interval_ms if interval_ms > 0 else math.nan
-    lowest, highest = BELIEVABLE_RATES_HZ
-    if not lowest <= fs <= highest:
-        raise ReadError(
-            f"{source.path}: the graph header at 0 gives {interval_ms} ms per sample, expected a number "
-            f"above 0 that makes a rate of {lowest:g} to {highest:g} Hz; {DAMAGED}"
-        )
-    return float(fs)
+    fs = 1000 / interval_ms if interval_ms else 0.0
+    said = f"the graph header at 0 gives {interval_ms} ms per sample"
+    return checked_rate(source.path, fs, said, advice=DAMAGED)
 
 
 def _channel_heads(source: Source, graph: Any) -> tuple[list[Any], int]:
@@ -350,21 +335,9 @@ def _created(milliseconds: int | None) -> datetime | None:
     return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def _start_time(markers: Sequence[Marker]) -> datetime | None:
-    """Return the earliest date of a segment's start, or else of any marker."""
-    dates = [(marker.style != SEGMENT_STYLE, marker.created) for marker in markers if marker.created]
-    return min(dates)[1] if dates else None
-
-
-def _marker_warnings(
-    tail: Tail, markers: Sequence[Marker], channels: Sequence[Channel], fs: float
-) -> list[str]:
-    ticks = round(max(channel.n_samples * fs / channel.fs for channel in channels))
+def _marker_warnings(tail: Tail, markers: Sequence[Marker]) -> list[str]:
     faults = Counter[str]()
     for item, marker in zip(tail.markers, markers, strict=True):
-        faults[f"outside the recording of {ticks} samples; the others may be shifted too"] += (
-            not 0 <= marker.sample <= ticks
-        )
         faults["on a channel number that no channel has, or several have"] += (
             item.channel_number is not None and marker.channel is None
         )
@@ -373,12 +346,3 @@ def _marker_warnings(
             bool(item.created_ms) and marker.created is None
         )
     return [f"{n} of {len(markers)} markers {fault}" for fault, n in faults.items() if n]
-
-
-def _scale_warnings(channels: Sequence[Channel]) -> list[str]:
-    return [
-        f"channel {channel.index} {channel.name!r}: scale {channel.scale} and offset {channel.offset} give "
-        "no usable values; only its raw samples can be used"
-        for channel in channels
-        if channel.scale == 0 or not math.isfinite(LARGEST_COUNT * channel.scale + channel.offset)
-    ]

@@ -15,6 +15,7 @@ from ecgkit.errors import ReadError
 from ecgkit.readers.acq_blocks import Heads, Source, StreamBlock, pieces, read_stream_block, stream_start
 from ecgkit.readers.acq_samples import Compressed, Interleaved, count_inflatable
 from ecgkit.readers.acq_tail import Tail, read_tail
+from ecgkit.readers.usable import lost_samples
 
 HIGHEST_ZLIB_RATIO = 1032
 SEARCH_BYTES, SEARCH_OVERLAP = 1 << 22, 128
@@ -142,15 +143,13 @@ def _doubts(source: Source, block: StreamBlock, stream: Compressed, head: Any, i
 
 def _lost_samples(heads: Heads, counts: Sequence[int]) -> list[str]:
     """Say for each channel how many of the samples that its header gives are not there."""
-    lost = []
-    for index, (head, count) in enumerate(zip(heads.channels, counts, strict=True)):
-        missing = head.point_count - count
-        if missing > 0:
-            seconds = missing * head.frequency_divider / heads.fs
-            last = f"the last {seconds:.3g} s ({missing} of {head.point_count} samples)"
-            everything = f"all {head.point_count} samples"
-            lost.append(f"channel {index} {head.name!r}: {last if count else everything}")
-    return lost
+    return [
+        lost_samples(
+            index, head.name, got=count, expected=head.point_count, fs=heads.fs / head.frequency_divider
+        )
+        for index, (head, count) in enumerate(zip(heads.channels, counts, strict=True))
+        if count < head.point_count
+    ]
 
 
 def _first_stream(source: Source, tail: Tail) -> int | None:

@@ -20,18 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
+from ecgkit.readers.usable import OR_SALVAGE
 from ecgkit.records import RawSamples
 
 CHUNK_BYTES = 1 << 20  # what is read at a time: about what a core's cache holds
-DAMAGED = "the file is damaged; save it again from AcqKnowledge, or, to take what is there: --salvage"
+DAMAGED = f"the file is damaged; save it again from AcqKnowledge{OR_SALVAGE}"
 PACKED_BYTES = 1 << 17  # what of a stream is inflated at a time
 WALKED_SAMPLES = 1 << 16  # what is placed at a time by the offset rule
 
 # A frame is what the samples' order repeats after. Dividers are powers of two in AcqKnowledge, 16 bits wide,
 # so that its longest frame has 2**15 ticks. What others may write, and what lies in no whole frame, is placed
 # sample by sample: exact as well, but slower.
-MAX_FRAME_TICKS = 1 << 16
-MAX_FRAME_BYTES = 1 << 22
+MAX_FRAME_TICKS, MAX_FRAME_BYTES = 1 << 16, 1 << 22
 FEW_SAMPLES = 64  # not worth finding their frame
 FEW_COPIES = 16  # up to so many samples a frame, strided copies are faster than indexing
 
@@ -335,7 +335,7 @@ def _stretch(stream: Compressed, start: int, stop: int) -> Iterator[memoryview]:
         if inflated > expected or (inflated >= stop and not stream.whole):
             break
     if inflated < stop or (inflated != expected and stream.whole):
-        got = "more" if inflated > expected else f"{inflated}"
+        got = "more" if inflated > expected else inflated
         raise ReadError(
             f"{stream.path}: the compressed samples of channel {stream.name!r} at {stream.offset} inflate to "
             f"{got} bytes, its header says {expected}; {DAMAGED}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
@@ -11,6 +12,10 @@ from bioread import headers as bh
 
 from ecgkit.errors import ReadError
 from ecgkit.readers.acq_blocks import DAMAGED, Source, end_of, read_block, require
+from ecgkit.records import SEGMENT_STYLE
+
+# what AcqKnowledge names a segment's start; before its version 4.4 the style does not tell one
+SEGMENT_TEXT = re.compile(r"Segment \d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +124,16 @@ def _item_layout(source: Source) -> Struct:
 
 
 def _item(source: Source, values: tuple[Any, ...], text: str) -> MarkerItem:
+    begins = source.revision < file_revisions.V_440 and SEGMENT_TEXT.fullmatch(text)
     if source.revision < file_revisions.V_400B:
-        return MarkerItem(values[0], text, style="", channel_number=None, created_ms=None)
-    sample, channel_number, style, *created_ms, _ = values
+        style = SEGMENT_STYLE if begins else ""
+        return MarkerItem(values[0], text, style, channel_number=None, created_ms=None)
+    sample, channel_number, stored, *created_ms, _ = values
+    style = stored.partition(b"\0")[0].decode(source.encoding, errors="ignore")
     return MarkerItem(
         sample,
         text,
-        style=style.partition(b"\0")[0].decode(source.encoding, errors="ignore"),
+        style=SEGMENT_STYLE if begins else style,
         channel_number=None if channel_number == -1 else channel_number,
         created_ms=created_ms[0] if created_ms else None,
     )

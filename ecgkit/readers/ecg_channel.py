@@ -23,7 +23,7 @@ ECG_NAME = re.compile(
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "MLI", "MLII", "MLIII")
 # the lead is a word of its own, alone or after what makes the channel an ECG: ECG I, Lead II, EKG - Lead aVF
 LEAD_NAME = re.compile(
-    r"(?:^|(?:e[ck]g|lead)(?P<between>[\s_:,;()\[\]-]*(?:lead)?[\s_:-]*))"
+    r"(?:^|(?:e[ck]g|lead)[\s_:,;()\[\]-]{0,8}(?:lead)?[\s_:-]{0,4})"
     r"(?P<lead>ml(?:i{1,3})|i{1,3}|av[rlf]|v[1-6]|[123])(?![a-z0-9])",
     re.IGNORECASE,
 )
@@ -40,8 +40,10 @@ FILTERED_NAME = re.compile(
     re.IGNORECASE,
 )
 
-# names that say nothing, such as those of formats that have none: channel 1, CH2, Analog input
-UNNAMED = re.compile(r"(?:channel|ch|analog|analog input|input|signal|data|value)?[\s_.-]*\d*", re.IGNORECASE)
+# names that say nothing, such as those of formats that have none: channel 1, column 0, CH2, Analog input
+UNNAMED = re.compile(
+    r"(?:channel|column|ch|analog|analog input|input|signal|data|value)?[\s_.-]*\d*", re.IGNORECASE
+)
 
 VOLTS = re.compile(r"[\[(]?\s*(?P<prefix>milli|micro|nano|mc|[munμ])?[\s-]*v(?:olts?)?\.?\s*[\])]?")
 MILLIVOLTS = {None: 1e3, "m": 1.0, "milli": 1.0, "u": 1e-3, "μ": 1e-3, "mc": 1e-3, "micro": 1e-3}

@@ -12,9 +12,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
-from ecgkit.readers.edf_records import Layout
+from ecgkit.readers.edf_records import BLOCK_BYTES, Layout
 from ecgkit.readers.foreign import parsing
 from ecgkit.records import SEGMENT_STYLE, Marker
 
@@ -55,13 +54,14 @@ class Segment:
 def read_annotations(layout: Layout) -> Annotations:
     """Read the annotation signals of all data records, and of these nothing else."""
     found = Annotations()
-    signals = layout.annotation_signals
-    with parsing(layout.path, "annotations"), layout.path.open("rb") as file:
-        for record in range(layout.n_records if signals else 0):
-            for signal in signals:
-                lists = _lists(file, layout, record, signal)
+    ends = [layout.sample_bytes * n for n in itertools.accumulate(layout.counts, initial=0)]
+    spans = [(ends[signal], ends[signal + 1]) for signal in layout.annotation_signals]
+    with parsing(layout.path, "annotations"):
+        for record in _records(layout) if spans else ():
+            for start, stop in spans:
+                lists = _lists(record[start:stop], whole=len(record) >= stop)
                 found.unread += lists.count(None)
-                if signal == signals[0]:  # its first annotation is the data record's time, and has no text
+                if start == spans[0][0]:  # it begins with the data record's time, which has no text
                     first = lists[0] if lists else None
                     found.records_s.append(first[0] if first else math.nan)
                     lists[:1] = [(first[0], first[1][1:])] if first else []
@@ -69,15 +69,24 @@ def read_annotations(layout: Layout) -> Annotations:
     return found
 
 
-def _lists(file: BinaryIO, layout: Layout, record: int, signal: int) -> list[tuple[float, list[str]] | None]:
-    """Read a signal's lists of annotations in a data record; None for one that can't be read."""
-    first = sum(layout.counts[:signal]) * layout.sample_bytes
-    begin = len(layout.header) + record * layout.record_bytes + first
-    end = min(layout.end, begin + layout.counts[signal] * layout.sample_bytes)
-    file.seek(begin)
-    parts = file.read(max(0, end - begin)).split(b"\0")
-    if end == layout.end:
-        parts.pop()  # what no zero ends, which is nothing unless the file is cut here
+def _records(layout: Layout) -> Iterator[bytes]:
+    """Yield the data records one by one, the last one perhaps incomplete."""
+    size = layout.record_bytes
+    at_once = size * max(1, BLOCK_BYTES // size)
+    with layout.path.open("rb") as file:
+        for begin in range(len(layout.header), layout.end, at_once):
+            file.seek(begin)
+            block = file.read(min(at_once, layout.end - begin))
+            yield from (block[at : at + size] for at in range(0, len(block), size))
+
+
+def _lists(content: bytes, *, whole: bool) -> list[tuple[float, list[str]] | None]:
+    """Return a signal's lists of annotations in a data record; None for one that can't be read."""
+    if not content.strip(b"\0"):
+        return []
+    parts = content.split(b"\0")
+    if not whole:
+        parts.pop()  # what no zero ends
     return [_list(part) for part in parts if part]
 
 
@@ -123,12 +132,14 @@ def place(texts: Sequence[tuple[float, str]], segments: Sequence[Segment], *, fs
     fs
         The rate that the markers count in, Hz.
     """
-    onsets = [segment.onset_s for segment in segments]
     limits = [*(segment.start_s for segment in segments[1:]), math.inf]
+    # a clock that was set back lets a later segment begin earlier
+    known = sorted((s.onset_s, s.start_s, limit) for s, limit in zip(segments, limits, strict=True))
+    onsets = [onset for onset, _, _ in known]
     markers = list(_gaps(segments, fs))
     for onset, text in texts:
-        index = max(0, bisect.bisect_right(onsets, onset) - 1)
-        time_s = min(segments[index].start_s + onset - onsets[index], limits[index])
+        begin, start_s, limit_s = known[max(0, bisect.bisect_right(onsets, onset) - 1)]
+        time_s = min(start_s + onset - begin, limit_s)
         markers.append(Marker(sample=round(time_s * fs), time_s=time_s, text=text, style="edf"))
     return sorted(markers, key=lambda marker: marker.sample)
 

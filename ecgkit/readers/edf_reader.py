@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,8 @@ from ecgkit.errors import ReadError
 from ecgkit.readers.edf_annotations import find_segments, place, read_annotations
 from ecgkit.readers.edf_records import (
     BDF_START,
-    DAMAGED,
     EDF_START,
     FIXED_BYTES,
-    RATES_HZ,
     Layout,
     decoded,
     read_layout,
@@ -28,7 +26,7 @@ from ecgkit.readers.edf_records import (
 )
 from ecgkit.readers.foreign import parsing
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import marker_warnings, scale_warnings
+from ecgkit.readers.usable import OR_SALVAGE, lost_samples
 from ecgkit.records import Channel, Recording
 
 TAKES = ()
@@ -47,9 +45,9 @@ def matches(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Recording:
     """Read the header and the annotations of an EDF or BDF file.
 
-    The start is the time of the clock where it was recorded, taken for UTC, and none where 1 January 1985 or
-    "Startdate X" stand for no date. Who was recorded, and by whom, is not read. Between data records with a
-    gap (EDF+D) a marker starts a segment, and markers are placed among the samples that there are.
+    The start is the time of the clock where it was recorded, without a time zone, and none where 1 January
+    1985 or "Startdate X" stand for no date. Who was recorded, and by whom, is not read. Between data records
+    with a gap (EDF+D) a marker starts a segment, and markers are placed among the samples that there are.
 
     Parameters
     ----------
@@ -66,7 +64,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
     whole, stated = read_layout(path)
     layout, fault, warnings = _used(whole, stated, salvage=options.salvage)
     if fault and not options.salvage:
-        raise ReadError(f"{path}: {fault}. Copy it again, or take what is there with --salvage")
+        raise ReadError(f"{path}: {fault}. Copy it again{OR_SALVAGE}")
     channels = _channels(layout)
     fs = max(channel.fs for channel in channels)
     found = read_annotations(layout)
@@ -84,10 +82,8 @@ def read(path: Path, options: ReadOptions) -> Recording:
         start_time=start_time,
         warnings=(
             *warnings,
-            *scale_warnings(channels),
             *time_warnings,
             *([f"annotations that can't be read and are left out: {found.unread}"] if found.unread else []),
-            *marker_warnings(markers, channels, fs=fs),
         ),
         lost=tuple(_lost(channels, layout, stated, fault)),
         details=(("records", f"{layout.n_records} of {layout.duration_s:g} s"),),
@@ -133,12 +129,6 @@ def _channels(layout: Layout) -> tuple[Channel, ...]:
 
 def _channel(layout: Layout, signal: Any, index: int, position: int) -> Channel:
     fs = layout.counts[index] / layout.duration_s
-    lowest, highest = RATES_HZ
-    if not lowest <= fs <= highest:
-        raise ReadError(
-            f"{layout.path}: signal {index} has {fs:g} samples a second, expected {lowest:g} to {highest:g}; "
-            f"{DAMAGED}"
-        )
     scale, offset = _scale(signal)
     return Channel(
         index=position,
@@ -169,7 +159,7 @@ def _start_time(header: bytes, first_s: float) -> tuple[datetime | None, list[st
     try:
         day, month, year = map(int, day_month_year)
         hour, minute, second = map(int, clock)
-        start = datetime(year + (1900 if year >= 85 else 2000), month, day, hour, minute, second, tzinfo=UTC)
+        start = datetime(year + (1900 if year >= 85 else 2000), month, day, hour, minute, second)
     except ValueError:
         return None, ["the start date and time can't be understood, and are left out"]
     if start.date() == NO_DATE:
@@ -177,8 +167,12 @@ def _start_time(header: bytes, first_s: float) -> tuple[datetime | None, list[st
     return start + timedelta(seconds=first_s if 0 <= first_s < 1 else 0), []
 
 
-def _lost(channels: Sequence[Channel], layout: Layout, stated: int, fault: str) -> Iterator[str]:
-    for channel in channels if fault else ():
-        expected = stated * layout.counts[channel.number] if stated >= 0 else "its"
-        there = f"{channel.n_samples} of {expected} samples"
-        yield f"channel {channel.index} {channel.name!r} has {there}: {fault}"
+def _lost(channels: Sequence[Channel], layout: Layout, stated: int, fault: str) -> list[str]:
+    """Say which samples are lost, or what is wrong where it is not known which."""
+    expected = [stated * layout.counts[channel.number] for channel in channels]
+    lost = [
+        lost_samples(channel.index, channel.name, got=channel.n_samples, expected=n, fs=channel.fs)
+        for channel, n in zip(channels, expected, strict=True)
+        if channel.n_samples < n
+    ]
+    return (lost or [fault]) if fault else []

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.foreign import parsing
+from ecgkit.readers.foreign import parsing, require
 from ecgkit.records import RawSamples
 
 EDF_START, BDF_START = b"0       ", b"\xffBIOSEMI"
@@ -22,7 +22,6 @@ FIXED_BYTES = 256  # of the header's first part, and of the part of each signal
 N_BYTES, N_RECORDS, DURATION, N_SIGNALS = slice(184, 192), slice(236, 244), slice(244, 252), slice(252, 256)
 LABEL_BYTES, COUNTS_AT, COUNT_BYTES = 16, 216, 8
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
-RATES_HZ = (1e-6, 1e7)
 BLOCK_BYTES = 1 << 20
 MOST_RECORD_BYTES = 1 << 24  # of a data record that is not in the file; EDF allows 61440 bytes
 DAMAGED = "the header is damaged; copy the file again"
@@ -151,8 +150,7 @@ def decoded(layout: Layout, first: int, last: int) -> Any:
 
     An incomplete last record is filled up with zeros.
     """
-    import edfio
-
+    edfio = require(layout.path, "edfio")
     begin = len(layout.header) + first * layout.record_bytes
     n_bytes = (last - first) * layout.record_bytes
     there = min(n_bytes, layout.end - begin)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ecgkit.errors import ReadError
 
@@ -26,6 +28,23 @@ STUMBLES = (
     struct.error,
     zlib.error,
 )
+
+
+def require(path: Path, library: str) -> Any:
+    """Import a library, or a module of it, that reads a file's format and is not always installed.
+
+    Raises
+    ------
+    ReadError
+        It is not installed.
+    """
+    try:
+        return importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        raise ReadError(
+            f"{path}: its format is read with {library.partition('.')[0]}, which is not installed; "
+            'pip install "ecgkit-mp160[formats]"'
+        ) from error
 
 
 @contextmanager

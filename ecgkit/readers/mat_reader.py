@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from ecgkit.errors import ReadError
 from ecgkit.readers.held import held
 from ecgkit.readers.mat_elements import DAMAGED, MatFile, Variable, load, variables
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import marker_warnings
-from ecgkit.records import SEGMENT_STYLE, SIMULATED_MARK, Channel, Marker, Recording
+from ecgkit.readers.usable import OR_SALVAGE, checked_rate, started, utc_date
+from ecgkit.records import SIMULATED_MARK, Channel, Marker, Recording
 
 TAKES: tuple[str, ...] = ()
 EXPECTED = (
@@ -70,7 +69,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
 def _read(source: MatFile, options: ReadOptions) -> Recording:
     listed, cut = variables(source)
     if cut and not options.salvage:
-        raise ReadError(f"{source.path}: {cut}; copy it again, or take what is there with --salvage")
+        raise ReadError(f"{source.path}: {cut}; copy it again{OR_SALVAGE}")
     lost = (f"{cut}; it and what follows are lost",) if cut else ()
     if {"data", "isi"} <= set(listed):
         return _acqknowledge(source, listed, lost)
@@ -147,10 +146,10 @@ def _bioread(source: MatFile, listed: Mapping[str, Variable], lost: tuple[str, .
         fs=fs,
         channels=channels,
         markers=markers,
-        start_time=_start_time(markers),
+        start_time=started(markers),
         journal=journal or None,
         simulated=journal.startswith(SIMULATED_MARK),
-        warnings=(*warnings, *marker_warnings(markers, channels, fs=fs)),
+        warnings=warnings,
         lost=lost,
     )
 
@@ -209,26 +208,12 @@ def _bioread_markers(
                 text=text,
                 style="" if style == "None" else style,
                 channel=index if names[owner] == 1 else None,
-                created=_date("".join(_strings(item.get("date_created", [])))),
+                created=utc_date("".join(_strings(item.get("date_created", [])))),
             )
         )
     missing = len(items) - len(markers)
     warnings = (f"{missing} of {len(items)} markers state no sample and are left out",) if missing else ()
     return tuple(markers), warnings
-
-
-def _start_time(markers: Sequence[Marker]) -> datetime | None:
-    """Return the earliest date of a segment's start, or else of any marker."""
-    dates = [(marker.style != SEGMENT_STYLE, marker.created) for marker in markers if marker.created]
-    return min(dates)[1] if dates else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return date.astimezone(UTC) if date.tzinfo else None
 
 
 def _strings(value: Any) -> list[str]:
@@ -244,6 +229,4 @@ def _number(source: MatFile, value: Any, what: str) -> float:
 
 
 def _rate(source: MatFile, fs: float, what: str) -> float:
-    if not 0 < fs < math.inf:
-        raise ReadError(f"{source.path}: {what} gives a rate of {fs:g} Hz, expected one above 0; {DAMAGED}")
-    return fs
+    return checked_rate(source.path, fs, f"{what} gives a rate of {fs:g} Hz", advice=DAMAGED)

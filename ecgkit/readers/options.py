@@ -28,7 +28,7 @@ class ReadOptions:
 
     def given(self) -> tuple[str, ...]:
         """Return the names of what was said about the file itself."""
-        return tuple(name for name in ("fs", "columns", "unit") if getattr(self, name))
+        return tuple(name for name in ("fs", "columns", "unit") if getattr(self, name) not in (None, ()))
 
 
 AS_STATED = ReadOptions()  # the file says all that is needed

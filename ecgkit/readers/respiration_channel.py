@@ -22,11 +22,12 @@ DERIVED_UNITS = frozenset({"bpm", "breaths/min", "1/min", "hz", "s", "sec", "ms"
 
 
 def find_respiration(channels: Sequence[Channel]) -> int | None:
-    """Return the index of the respiration channel, None where no channel, or more than one, is named so."""
+    """Return the index of the one channel with samples that is named so, None where there is not one."""
     found = [
         channel.index
         for channel in channels
-        if RESPIRATION_NAME.search(channel.name)
+        if channel.n_samples
+        and RESPIRATION_NAME.search(channel.name)
         and not DERIVED_NAME.search(channel.name)
         and channel.unit.strip().casefold() not in DERIVED_UNITS
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
+from ecgkit.readers.usable import checked_rate
 
 GAP_SAMPLES = 1.5  # a longer step is a pause of the recording
 JITTER_SAMPLES = 0.5  # how far a time may lie from where it should
 MOST_GAPS_SHARE = 0.05  # of the steps; more are no pauses, but an irregular column
 RATES_AGREE = 1e-3
 SHORTEST_S, LATEST_S = 1e-9, 1e12  # a step, and a time, that are believed
+SECONDS_STEP = (0.999e-5, 0.0501)  # a column of times without a unit that rises by so much counts seconds
 
 SECONDS = dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0)
 SECONDS |= dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecond", "milliseconds"), 1e-3)
@@ -82,8 +85,8 @@ def looks_like_time(values: NDArray[np.float64]) -> bool:
 def unit_seconds(path: Path, name: str, unit: str, values: NDArray[np.float64]) -> float | None:
     """Return the seconds in a unit of a column of times; None where it can't be told.
 
-    A column without a unit counts seconds, if it rises by less than one from row to row; or, since 1970,
-    seconds or parts of them, as its size tells.
+    A column without a unit counts seconds, if that makes a rate of 20 Hz to 100 kHz; or, since 1970, seconds
+    or parts of them, as its size tells.
 
     Raises
     ------
@@ -104,7 +107,8 @@ def unit_seconds(path: Path, name: str, unit: str, values: NDArray[np.float64]) 
         if low <= size < high:
             return seconds
     known = values[np.isfinite(values)]
-    return 1.0 if len(known) > 1 and np.median(np.diff(known)) < 1 else None
+    step = float(np.median(np.diff(known))) if len(known) > 1 else math.nan
+    return 1.0 if step <= 0 or SECONDS_STEP[0] <= step <= SECONDS_STEP[1] else None
 
 
 def uniform(path: Path, name: str, time_s: NDArray[np.float64], *, first_line: int) -> Clock:
@@ -165,11 +169,13 @@ def agreed(
     Raises
     ------
     ReadError
-        Two of them differ by more than a thousandth.
+        Two of them differ by more than a thousandth, or one is no recording's.
     """
     found = [] if given is None else [Clock(given, "--fs")]
     found += [] if stated is None else [Clock(stated[0], f"the header ({stated[1]})")]
     found += [] if timed is None else [timed]
+    for one in found:
+        checked_rate(path, one.fs, f"{one.source} says {one.fs:g} Hz", advice="correct it, or give --fs HZ")
     for one in found[1:]:
         if abs(one.fs - found[0].fs) > RATES_AGREE * found[0].fs:
             advice = (

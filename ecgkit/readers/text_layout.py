@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ecgkit.readers.usable import is_rate
+
 SPACES = " "  # as a separator: any run of spaces and tabs
 # separator and decimal sign, the likelier first
 DIALECTS = (("\t", "."), (";", "."), (",", "."), (SPACES, "."), ("\t", ","), (";", ","), (SPACES, ","))
@@ -188,8 +190,9 @@ def stated_rate(lines: Sequence[str]) -> tuple[float, str] | None:
         unit = (match["before"] or match["after"] or "hz").lower() if match else ""
         if match and unit.endswith("hz"):
             fs = float(THOUSANDS.sub(r"\1", match["number"]).replace(",", "."))
-            if 0 < fs < math.inf:
-                return fs * (1000 if unit == "khz" else 1), match[0].strip()
+            fs *= 1000 if unit == "khz" else 1
+            if is_rate(fs):
+                return fs, match[0].strip()
     return None
 
 
@@ -275,7 +278,7 @@ def _opensignals(above: Sequence[str]) -> tuple[tuple[str, ...], tuple[float, st
             sensor = sensors.get(column, "RAW")
             names.append(column if sensor == "RAW" else sensor)
         fs = device.get("sampling rate")
-        if isinstance(fs, int | float) and fs > 0:
+        if isinstance(fs, int | float) and is_rate(fs):
             rate = (float(fs), f"sampling rate: {fs:g}")
     return tuple(names), rate
 

@@ -105,18 +105,8 @@ def read_columns(
     """
     import pandas as pd
 
-    wanted = [column for column in range(layout.width) if column not in layout.left_out]
-    options: dict[str, Any] = {
-        "header": None,
-        "names": list(range(layout.width)),
-        "usecols": wanted,
-        "index_col": False,
-        "sep": r"\s+" if layout.separator == SPACES else layout.separator,
-        "comment": rows.comment or None,
-        "skipinitialspace": True,
-        "engine": "c",
-        "encoding": "latin-1",
-    }
+    options = _options(layout, rows)
+    wanted = options["usecols"]
     content = io.BytesIO(data if rows.end == len(data) else data[: rows.end])  # the former takes no memory
     content.seek(start)
     with parsing(path, "table"):
@@ -144,6 +134,21 @@ def read_columns(
                 "comment among the numbers is in the way. Remove it"
             )
     return columns
+
+
+def _options(layout: Layout, rows: Rows) -> dict[str, Any]:
+    """Return how pandas shall read the rows."""
+    return {
+        "header": None,
+        "names": list(range(layout.width)),
+        "usecols": [column for column in range(layout.width) if column not in layout.left_out],
+        "index_col": False,
+        "sep": r"\s+" if layout.separator == SPACES else layout.separator,
+        "comment": rows.comment or None,
+        "skipinitialspace": True,
+        "engine": "c",
+        "encoding": "latin-1",
+    }
 
 
 def _pieces(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:

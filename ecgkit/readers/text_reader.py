@@ -31,6 +31,7 @@ from ecgkit.readers.text_clock import (
 )
 from ecgkit.readers.text_layout import HEAD_LINES, Layout, find_layout, is_comment
 from ecgkit.readers.text_numbers import Column, Rows, check_rows, decoded, read_columns
+from ecgkit.readers.usable import OR_SALVAGE, lost_samples
 from ecgkit.records import SEGMENT_STYLE, Channel, Marker, Recording
 
 TAKES = ("fs", "columns", "unit")
@@ -43,7 +44,7 @@ MOST_NAMED = 8  # columns, in warnings
 EVENT_NAMES = ("marker", "event", "trigger", "label", "annotation", "comment")
 CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1a")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-SALVAGE = "correct or export it again, or take the lines before it with --salvage"
+SALVAGE = f"correct or export it again{OR_SALVAGE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _table(path: Path, data: bytes, options: ReadOptions) -> Table:
         lost += (f"{fault}; from there on all is lost, {len(data) - rows.end} bytes",)
     texts = [column for column, name in enumerate(layout.names) if _names_events(name)]
     columns = read_columns(path, data, start, rows, layout, event_columns=texts, most=MOST_MARKERS)
-    table = Table(path, layout, columns, _unended(data, rows), lost)
+    table = Table(path, layout, columns, _unended(data, rows, layout, columns), lost)
     return _counted(table, rows, options) if layout.counts else table
 
 
@@ -163,10 +164,14 @@ def _checked(path: Path, data: bytes, options: ReadOptions) -> tuple[bytes, tupl
     return data, lost
 
 
-def _unended(data: bytes, rows: Rows) -> tuple[str, ...]:
-    if rows.fault or data.endswith(b"\n"):
+def _unended(data: bytes, rows: Rows, layout: Layout, columns: Mapping[int, Column]) -> tuple[str, ...]:
+    """Take the last number of a last line without an end for missing: 0.16559 may be cut to 0.16."""
+    line = decoded(data[data.rfind(b"\n") + 1 :])
+    last = columns.get(layout.width - 1)
+    if rows.fault or last is None or not line.strip() or is_comment(line) or is_time(layout.names[-1]):
         return ()
-    return ("the last line has no line end; if the file was cut off, its last number may be too",)
+    last.values[-1] = np.nan
+    return ("the last line has no line end: its last number may be cut off, and is read as NaN",)
 
 
 def _names_events(name: str) -> bool:
@@ -191,7 +196,7 @@ def _counted(table: Table, rows: Rows, options: ReadOptions) -> Table:
     fault = f"{rows.count} rows of samples, the header says {expected}"
     if not options.salvage:
         raise ReadError(f"{table.path}: cut off: {fault}; {SALVAGE}")
-    return replace(table, lost=(*table.lost, f"the last {expected - rows.count} samples: {fault}"))
+    return table
 
 
 def _chosen(table: Table, options: ReadOptions) -> list[int]:
@@ -265,6 +270,7 @@ def _timed(table: Table, column: int, options: ReadOptions) -> Clock | None:
 def _recording(table: Table, columns: Sequence[int], clock: Clock, options: ReadOptions) -> Recording:
     markers, warnings = _markers(table, clock)
     channels: list[Channel] = []
+    lost = list(table.lost)
     missing: dict[str, int] = {}
     for column in columns:
         item = table.columns[column]
@@ -274,7 +280,9 @@ def _recording(table: Table, columns: Sequence[int], clock: Clock, options: Read
             continue
         samples, divider = _samples(table, column)
         missing[table.shown(column)] = int(np.isnan(samples).sum())
-        channels.append(_channel(table, len(channels), column, samples, clock.fs / divider, options))
+        channel = _channel(table, len(channels), column, samples, clock.fs / divider, options)
+        lost += _cut_off(table, channel)
+        channels.append(channel)
     if not channels:
         raise ReadError(f"{table.path}: no column of numbers is left; there are {table.listed()}")
     if options.unit and all(table.layout.units[channel.number] for channel in channels):
@@ -287,9 +295,19 @@ def _recording(table: Table, columns: Sequence[int], clock: Clock, options: Read
         channels=tuple(channels),
         markers=markers,
         warnings=(*table.warnings, *warnings, *_missing(missing, table.rows)),
-        lost=table.lost,
+        lost=tuple(lost),
         details=(("rate from", clock.source),),
     )
+
+
+def _cut_off(table: Table, channel: Channel) -> list[str]:
+    """Say what a channel has lost of the samples that the header counts."""
+    expected = table.layout.counts[channel.number] if table.layout.counts else 0
+    if channel.n_samples >= expected:
+        return []
+    return [
+        lost_samples(channel.index, channel.name, got=channel.n_samples, expected=expected, fs=channel.fs)
+    ]
 
 
 def _missing(missing: Mapping[str, int], n_rows: int) -> list[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import marker_warnings
+from ecgkit.readers.usable import OR_SALVAGE, checked_rate, lost_samples
 from ecgkit.records import Channel, Marker, RawSamples, Recording
 
 TAKES = ("unit",)
@@ -28,7 +28,6 @@ DAMAGED = "the file is damaged; copy or record it again"
 CHUNK_BYTES = 1 << 20
 MOST_CHUNKS = 1000
 MOST_CHANNELS = 1024
-HIGHEST_RATE_HZ = 10_000_000
 MOST_MARKER_BYTES = 1 << 20
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
@@ -106,7 +105,7 @@ def _read(source: Source, options: ReadOptions) -> Recording:
     chunks = _chunks(source, 12)
     form, data_start, claimed = _find_data(source, chunks)
     frames, fs, version = _frames(source, form, data_start)
-    n_bytes, lost = _data_bytes(source, data_start, claimed, options)
+    n_bytes, fault = _data_bytes(source, data_start, claimed, options)
     n_frames, rest = divmod(n_bytes, frames.frame_bytes)
     if n_frames == 0:
         raise ReadError(
@@ -116,9 +115,16 @@ def _read(source: Source, options: ReadOptions) -> Recording:
     warnings = [f"the last {rest} bytes of samples make no whole frame and are left out"] if rest else []
     channels = tuple(_channel(frames, index, fs, n_frames, options) for index in range(frames.n_channels))
     markers: tuple[Marker, ...] = ()
-    if not lost:
+    lost: tuple[str, ...] = (fault,) if fault else ()
+    if n_bytes < claimed != UNKNOWN_LENGTH:
+        expected = claimed // frames.frame_bytes
+        lost = tuple(
+            lost_samples(channel.index, channel.name, got=n_frames, expected=expected, fs=fs)
+            for channel in channels
+        )
+    if not fault:
         markers, complaints = _markers(source, data_start + claimed + claimed % 2, fs)
-        warnings += [*complaints, *marker_warnings(markers, channels, fs=fs)]
+        warnings += complaints
     return Recording(
         path=source.path,
         format="wav",
@@ -190,14 +196,12 @@ def _frames(source: Source, form: bytes, data_start: int) -> tuple[Frames, float
     code, n_channels, fs, _, frame_bytes, bits = struct.unpack(f"{source.order}HHIIHH", form[:16])
     if code == EXTENSIBLE and len(form) >= 26:
         code = struct.unpack(f"{source.order}H", form[24:26])[0]
-    for what, value, most in (
-        ("channels", n_channels, MOST_CHANNELS),
-        ("samples a second", fs, HIGHEST_RATE_HZ),
-    ):
-        if not 1 <= value <= most:
-            raise ReadError(
-                f"{source.path}: the format chunk gives {value} {what}, expected 1 to {most}; {DAMAGED}"
-            )
+    if not 1 <= n_channels <= MOST_CHANNELS:
+        raise ReadError(
+            f"{source.path}: the format chunk gives {n_channels} channels, expected 1 to {MOST_CHANNELS}; "
+            f"{DAMAGED}"
+        )
+    checked_rate(source.path, fs, f"the format chunk gives {fs} samples a second", advice=DAMAGED)
     if code not in (PCM, FLOAT):
         raise ReadError(
             f"{source.path}: compressed samples ({OTHER_CODES.get(code, f'format {code}')}), expected PCM or "
@@ -214,23 +218,20 @@ def _frames(source: Source, form: bytes, data_start: int) -> tuple[Frames, float
     return frames, float(fs), f"{'float' if code == FLOAT else 'PCM'}, {bits} bit"
 
 
-def _data_bytes(
-    source: Source, start: int, claimed: int, options: ReadOptions
-) -> tuple[int, tuple[str, ...]]:
-    """Return how many bytes of samples there are, and what a salvaged file has lost of them."""
+def _data_bytes(source: Source, start: int, claimed: int, options: ReadOptions) -> tuple[int, str]:
+    """Return how many bytes of samples there are, and what is wrong with that in a salvaged file."""
     there = source.size - start
     unfinished = claimed in (0, UNKNOWN_LENGTH) and there != claimed
     if claimed <= there and not unfinished:
-        return claimed, ()
+        return claimed, ""
     if unfinished:
         fault = f"never finished: its data chunk at {start - 8} states no length, and {there} bytes follow"
-        lost = f"the file was not finished; all {there} bytes behind its header are taken for samples"
+        doubt = f"the file was not finished; all {there} bytes behind its header are taken for samples"
     else:
-        fault = f"cut off in the samples: expected {claimed} bytes at {start}, got {there}"
-        lost = f"the last {claimed - there} of {claimed} bytes of samples: the file is cut off"
+        fault = doubt = f"cut off in the samples: expected {claimed} bytes at {start}, got {there}"
     if not options.salvage:
-        raise ReadError(f"{source.path}: {fault}; copy it again, or take what is there with --salvage")
-    return there, (lost,)
+        raise ReadError(f"{source.path}: {fault}; copy it again{OR_SALVAGE}")
+    return there, doubt
 
 
 def _markers(source: Source, offset: int, fs: float) -> tuple[tuple[Marker, ...], tuple[str, ...]]:

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.foreign import parsing
-from ecgkit.readers.wfdb_header import FRAME_RATES_HZ, NUMBER
+from ecgkit.readers.foreign import parsing, require
+from ecgkit.readers.usable import is_rate
+from ecgkit.readers.wfdb_header import NUMBER
 from ecgkit.records import Marker
 
-MOST_BYTES = 1 << 22
+MOST_BYTES = 1 << 20  # half a million beats, five days
 ANNOTATOR = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,15}")
+# what else may lie beside a record under its name
+# fmt: off
+OTHER_FILES = frozenset({
+    "acq", "bdf", "bin", "bmp", "csv", "dat", "doc", "docx", "edf", "fif", "gz", "h5", "hdf", "hdf5", "hea",
+    "jpeg", "jpg", "json", "log", "mat", "md", "mp3", "mp4", "npy", "npz", "parquet", "pdf", "pkl", "png",
+    "raw", "tar", "tif", "tsv", "txt", "wav", "xdf", "xls", "xlsx", "xml", "zip",
+})
+# fmt: on
 TIME_RESOLUTION = re.compile(rf"## time resolution: ({NUMBER})")
 LABEL_DEFINITION = re.compile(r"(\d{1,2}) (\S+) .*")
 NOTE = 22
@@ -26,9 +36,18 @@ NO_ANNOTATION = 0
 END_MARK = b"\0\0"
 
 
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """The markers in order of time, the files that hold them, and a sentence for each that can't be read."""
+
+    markers: tuple[Marker, ...]
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
 def read_annotations(
     header: Path, *, fs: float, frame_rate: float, n_signals: int, others: Collection[str]
-) -> tuple[list[Marker], list[str]]:
+) -> Annotations:
     """Read the annotation files of a record, NAME.atr and the other NAME.ANNOTATOR.
 
     Parameters
@@ -41,20 +60,17 @@ def read_annotations(
         The rate that annotators count in who don't say it, Hz.
     others
         Names of the record's other files.
-
-    Returns
-    -------
-    tuple
-        The markers in order of time; and a sentence for each file that can't be read.
     """
     markers: list[Marker] = []
-    warnings = []
+    files, warnings = [], []
     for file in _files(header, others):
         try:
             markers += list(_annotations(file, fs, frame_rate, n_signals))
+            files.append(file)
         except ReadError as error:
             warnings.append(f"{error}".removeprefix(f"{file}: "))
-    return sorted(markers, key=lambda marker: marker.sample), warnings
+    markers.sort(key=lambda marker: marker.sample)
+    return Annotations(tuple(markers), tuple(files), tuple(warnings))
 
 
 def _files(header: Path, others: Collection[str]) -> Iterator[Path]:
@@ -63,7 +79,9 @@ def _files(header: Path, others: Collection[str]) -> Iterator[Path]:
         beside = sorted(path for path in header.parent.iterdir() if path.name.startswith(f"{header.stem}."))
         for path in beside:
             annotator = path.name.removeprefix(f"{header.stem}.")
-            if path.name in others or path.is_symlink() or not path.is_file():
+            if path.name in others or annotator.lower() in OTHER_FILES:
+                continue
+            if path.is_symlink() or not path.is_file():
                 continue
             if annotator == "atr" or (ANNOTATOR.fullmatch(annotator) and _ends_with_mark(path)):
                 yield path
@@ -79,8 +97,7 @@ def _ends_with_mark(path: Path) -> bool:
 
 
 def _annotations(path: Path, fs: float, frame_rate: float, n_signals: int) -> Iterator[Marker]:
-    from wfdb.io import annotation
-
+    annotation = require(path, "wfdb.io.annotation")
     with parsing(path, f"{path.suffix} annotations"):  # file names don't go into warnings: they tell who
         if path.stat().st_size > MOST_BYTES:
             raise ReadError(f"{path}: the {path.suffix} annotations are over {MOST_BYTES} bytes; left out")
@@ -113,5 +130,4 @@ def _own_labels(notes: Sequence[str]) -> dict[int, str]:
 def _resolution(notes: Sequence[str]) -> float | None:
     """Return the rate in Hz that an annotator counts in, None where it doesn't say so believably."""
     found = [float(match[1]) for match in map(TIME_RESOLUTION.match, notes) if match]
-    lowest, highest = FRAME_RATES_HZ
-    return found[0] if found and lowest <= found[0] <= highest else None
+    return found[0] if found and is_rate(found[0]) else None

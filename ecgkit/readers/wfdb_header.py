@@ -10,16 +10,16 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from ecgkit.errors import ReadError
 from ecgkit.readers.foreign import parsing
+from ecgkit.readers.usable import checked_rate
 
 DAMAGED = "the header is damaged, or was edited; copy the record again"
 MOST_HEADER_BYTES = 1 << 18
 MOST_SIGNALS = 1024
-FRAME_RATES_HZ = (1e-6, 1e7)
 DEFAULT_FRAME_RATE_HZ = 250.0
 DEFAULT_GAIN = 200.0  # counts per mV
 
@@ -153,12 +153,7 @@ def _frame_rate(path: Path, record: re.Match[str]) -> float:
             "Each is a record of its own: give its header"
         )
     fs = float(record["fs"] or DEFAULT_FRAME_RATE_HZ)
-    lowest, highest = FRAME_RATES_HZ
-    if not lowest <= fs <= highest:
-        raise ReadError(
-            f"{path}: the header gives {fs:g} frames a second, expected {lowest:g} to {highest:g}; {DAMAGED}"
-        )
-    return fs
+    return checked_rate(path, fs, f"the header gives {fs:g} frames a second", advice=DAMAGED)
 
 
 def _signals(path: Path, record: re.Match[str], lines: Sequence[str]) -> tuple[Signal, ...]:
@@ -197,12 +192,12 @@ def _signal(path: Path, index: int, line: str) -> Signal:
 
 
 def _start_time(record: re.Match[str]) -> datetime | None:
-    """Return the time of the clock where the recording was made, taken for UTC."""
+    """Return the time of the clock where the recording was made, without a time zone."""
     if not record["date"]:
         return None
     clock = ":".join(["0"] * (2 - record["time"].count(":")) + [record["time"]])
     pattern = "%d/%m/%Y %H:%M:%S" + (".%f" if "." in clock else "")
     try:
-        return datetime.strptime(f"{record['date']} {clock}", pattern).replace(tzinfo=UTC)
+        return datetime.strptime(f"{record['date']} {clock}", pattern)
     except ValueError:
         return None

@@ -10,11 +10,11 @@ import numpy as np
 
 from ecgkit.errors import ReadError
 from ecgkit.readers import wfdb_header
-from ecgkit.readers.foreign import parsing
+from ecgkit.readers.foreign import parsing, require
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import marker_warnings, scale_warnings
+from ecgkit.readers.usable import OR_SALVAGE, lost_samples
 from ecgkit.readers.wfdb_annotations import read_annotations
-from ecgkit.readers.wfdb_header import DAMAGED, DEFAULT_GAIN, Signal, read_header
+from ecgkit.readers.wfdb_header import DAMAGED, DEFAULT_GAIN, Header, Signal, read_header
 from ecgkit.readers.wfdb_samples import FORMATS, SignalFile, read_on, read_stretch
 from ecgkit.records import SIMULATED_MARK, Channel, Recording
 
@@ -29,10 +29,10 @@ def matches(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Recording:
     """Read a record's header and annotations.
 
-    Dates in a header are those of the clock where it was recorded: `start_time` is this clock's time, taken
-    for UTC. The header's comments, which often tell who was recorded, become the journal. A signal without a
-    gain gets header(5)'s 200 counts per mV, and a warning. A signal that lies late in its file (skew) is read
-    from there on, and is so much shorter.
+    Dates in a header are those of the clock where it was recorded: `start_time` is this clock's time, without
+    a time zone. The header's comments, which often tell who was recorded, become the journal. A signal
+    without a gain gets header(5)'s 200 counts per mV, and a warning. A signal that lies late in its file
+    (skew) is read from there on, and is so much shorter.
 
     Parameters
     ----------
@@ -46,14 +46,15 @@ def read(path: Path, options: ReadOptions) -> Recording:
     ReadError
         The header can't be understood, or the signal files are not what it says.
     """
+    require(path, "wfdb")
     header = read_header(path)
     files = tuple(_signal_files(path, header.signals, header.n_frames, salvage=options.salvage))
-    lost = tuple(_lost(files, header.n_frames))
-    if lost and not options.salvage:
-        raise ReadError(f"{path}: {lost[0]}. Copy it again, or take what is there with --salvage")
+    fault = _fault(files, header.n_frames)
+    if fault and not options.salvage:
+        raise ReadError(f"{path}: {fault}; copy it again{OR_SALVAGE}")
     channels = tuple(_channels(files, header.frame_rate))
     fs = max(channel.fs for channel in channels)
-    markers, unread = read_annotations(
+    found = read_annotations(
         path,
         fs=fs,
         frame_rate=header.frame_rate,
@@ -66,20 +67,18 @@ def read(path: Path, options: ReadOptions) -> Recording:
         version=f"WFDB, signal format {', '.join(dict.fromkeys(s.format for s in header.signals))}",
         fs=fs,
         channels=channels,
-        markers=tuple(markers),
+        markers=found.markers,
         start_time=header.start_time,
         journal=header.comments or None,
         simulated=header.comments.startswith(SIMULATED_MARK),
-        files=(path, *(file.path for file in files if file.size)),
+        files=(path, *(file.path for file in files if file.size), *found.files),
         warnings=(
             *header.warnings,
             *_surplus(files, header.n_frames),
             *_calibration_warnings(header.signals, channels),
-            *scale_warnings(channels),
-            *unread,
-            *marker_warnings(markers, channels, fs=fs),
+            *found.warnings,
         ),
-        lost=lost,
+        lost=tuple(_lost(files, header)) if fault else (),
         details=(("data files", str(len(files))),),
     )
 
@@ -121,18 +120,31 @@ def _size(path: Path, name: str, *, salvage: bool) -> int:
     return 0
 
 
-def _lost(files: Sequence[SignalFile], n_frames: int) -> Iterator[str]:
+def _lost(files: Sequence[SignalFile], header: Header) -> Iterator[str]:
     """Say what the signal files no longer hold, without their names, which can tell who was recorded."""
     index = 0
     for file in files:
         for signal in file.signals:
-            if file.n_frames < n_frames or file.size == n_frames == 0:
-                expected = file.bytes_of(n_frames) if n_frames else "some"
-                yield (
-                    f"channel {index} {signal.name!r} has {file.n_frames} of {n_frames or 'its'} frames: its "
-                    f"signal file has {file.size} bytes, expected {expected}"
+            if file.n_frames < header.n_frames:
+                got, expected = (
+                    max(0, n_frames - signal.skew) * signal.per_frame
+                    for n_frames in (file.n_frames, header.n_frames)
                 )
+                fs = header.frame_rate * signal.per_frame
+                if got < expected:
+                    yield lost_samples(index, signal.name, got=got, expected=expected, fs=fs)
+            elif file.size == header.n_frames == 0:
+                yield f"channel {index} {signal.name!r}: all samples; its signal file is empty or not there"
             index += 1
+
+
+def _fault(files: Sequence[SignalFile], n_frames: int) -> str:
+    """Say which is the first signal file that is too short, "" if none is."""
+    for number, file in enumerate(files, 1):
+        if file.n_frames < n_frames or file.size == n_frames == 0:
+            expected = f"{file.bytes_of(n_frames)} for {n_frames} frames" if n_frames else "some"
+            return f"signal file {number} of {len(files)} has {file.size} bytes, expected {expected}"
+    return ""
 
 
 def _surplus(files: Sequence[SignalFile], n_frames: int) -> Iterator[str]:

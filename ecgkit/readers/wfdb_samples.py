@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.foreign import parsing
+from ecgkit.readers.foreign import parsing, require
 from ecgkit.readers.wfdb_header import Signal
 from ecgkit.records import RawSamples
 
@@ -144,8 +144,7 @@ def _decoded(file: SignalFile, frame: int, n_frames: int, values: list[int]) -> 
     values
         Of each signal the value before the first difference.
     """
-    from wfdb.io import _signal
-
+    _signal = require(file.path, "wfdb.io._signal")
     with parsing(file.path, "samples"):
         content = _bytes(file.path, file.bytes_of(frame), file.format.n_bytes(n_frames * file.per_frame))
         decoded: list[RawSamples] = _signal._rd_dat_signals(

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import ParseError, fromstring
 
 from ecgkit.errors import ReadError
+from ecgkit.readers.usable import NAME_CHARACTERS, clean_text, is_rate
 
 MAGIC = b"XDF:"
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, _, STREAM_FOOTER = range(1, 7)
@@ -25,7 +26,6 @@ SAMPLE_BYTES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "do
 DAMAGED = "the file is damaged; copy or record it again"
 
 MOST_CHANNELS = 1024
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1e-3, 1e7
 MOST_TEXTS = 200_000
 MOST_CLOCK_OFFSETS = 100_000
 # what a chunk and XML cost in memory is many times their length
@@ -171,7 +171,7 @@ def _xml(found: Walk, text: bytes, *, as_utf8: bool = False) -> dict[str, str]:
 
 def _head(found: Walk, text: bytes) -> StreamHead:
     texts = _xml(found, text, as_utf8=True)
-    name = texts.get("name", "")
+    name = clean_text(texts.get("name", ""), NAME_CHARACTERS)  # it goes before each of its markers' texts
     try:
         n_channels, rate = int(texts["channel_count"]), float(texts["nominal_srate"])
     except (KeyError, ValueError) as error:
@@ -179,7 +179,7 @@ def _head(found: Walk, text: bytes) -> StreamHead:
     kind = texts.get("channel_format", "")
     if not 1 <= n_channels <= MOST_CHANNELS:
         raise ChunkError(f"stream {name!r} of {n_channels} channels, expected 1 to {MOST_CHANNELS}")
-    if rate and not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
+    if rate and not is_rate(rate):
         raise ChunkError(f"stream {name!r} at {rate:g} Hz")
     if kind not in SAMPLE_BYTES:
         raise ChunkError(f"stream {name!r} of type {kind!r}, expected one of {', '.join(SAMPLE_BYTES)}")

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,17 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.foreign import parsing
+from ecgkit.readers.foreign import parsing, require
 from ecgkit.readers.held import held
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import marker_warnings
+from ecgkit.readers.usable import OR_SALVAGE, utc_date
 from ecgkit.readers.xdf_chunks import DAMAGED, MAGIC, StreamHead, Walk, walk
 from ecgkit.records import SEGMENT_STYLE, Channel, Marker, Recording
 
 TAKES: tuple[str, ...] = ()
 GAP_SAMPLES = 1.5
-# where more than this share of steps is longer, the times jitter, and only a longer pause is one
-JITTER_SHARE, JITTER_GAP_S = 1e-3, 1.0
+# where more than this share of steps is longer, the times may jitter
+JITTER_SHARE = 1e-3
+# jitter comes back, a pause does not: blocks of the times around a step are compared
+BLOCK_S, NEAR_BLOCKS, LEAST_BLOCKS = 0.5, 20, 4
+MOST_OF_RISE = 0.9
+SURE_PAUSE_S = 1.0
 DRIFT_S = 0.5
 LATEST_S = 1e12
 FILL_GROWTH, FILL_ALLOWANCE_BYTES = 4, 50_000_000
@@ -99,9 +103,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
             size = file.seek(0, 2)
             found = walk(path, file, size)
             if found.fault and not options.salvage:
-                raise ReadError(
-                    f"{path}: {found.fault}; copy it again, or take what lies before it with --salvage"
-                )
+                raise ReadError(f"{path}: {found.fault}; copy it again{OR_SALVAGE}")
             file.seek(0)
             source: BinaryIO = io.BytesIO(file.read(found.end)) if found.fault else file
             streams, header = _loaded(path, source)
@@ -112,8 +114,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
 
 
 def _loaded(path: Path, source: BinaryIO) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    import pyxdf
-
+    pyxdf = require(path, "pyxdf")
     with parsing(path, "streams"), _silent("pyxdf"), np.errstate(all="ignore"):
         streams, header = pyxdf.load_xdf(source, dejitter_timestamps=False)
     return streams, header or {}
@@ -160,7 +161,6 @@ def _recording(
     channels: list[Channel] = []
     for item in placed:
         channels += _channels(item, len(channels))
-    warnings += marker_warnings(events, channels, fs=fs)
     empty = [repr(head.name) for head, stream in heads if not len(stream["time_stamps"])]
     warnings += [f"streams without samples are left out: {', '.join(empty)}"] if empty else []
     open_ended = [head.name for number, head in found.heads.items() if number not in found.closed]
@@ -198,17 +198,54 @@ def _placed(regular: Sequence[tuple[StreamHead, Mapping[str, Any]]]) -> tuple[li
 def _stretches(times: NDArray[np.float64], rate: float) -> tuple[Stretch, ...]:
     """Cut a stream at its pauses, and put an even rate through the times of each stretch.
 
-    A step of more than 1.5 samples is a pause, unless many are: then the times jitter, as those of packets
-    do, and a step of more than a second is one. A step back is one too.
+    A step of more than 1.5 samples is a pause, unless many are: then the times may jitter, as those of
+    packets do, and it is one if they don't come back. A step back is one too.
     """
     steps = np.diff(times)
-    breaks = np.flatnonzero(steps > GAP_SAMPLES / rate)
-    if len(breaks) > max(1.0, JITTER_SHARE * len(steps)):
-        breaks = np.flatnonzero(np.abs(steps) > max(JITTER_GAP_S, GAP_SAMPLES / rate))
+    long = steps > GAP_SAMPLES / rate
+    if long.sum() > max(1.0, JITTER_SHARE * len(steps)):
+        sure = np.flatnonzero(np.abs(steps) > max(SURE_PAUSE_S, GAP_SAMPLES / rate))
+        breaks = np.union1d(sure, np.array(list(_lasting(times, steps, rate)), dtype=np.int64))
     else:
-        breaks = np.union1d(breaks, np.flatnonzero(steps < -GAP_SAMPLES / rate))
+        breaks = np.flatnonzero(long | (steps < -GAP_SAMPLES / rate))
     edges = [0, *(breaks + 1).tolist(), len(times)]
     return tuple(Stretch(start, stop, *_ends(times[start:stop])) for start, stop in itertools.pairwise(edges))
+
+
+def _lasting(times: NDArray[np.float64], steps: NDArray[np.float64], rate: float) -> Iterator[int]:
+    """Yield the steps that the times don't come back from: jitter does, a pause does not.
+
+    How late samples are, of an even rate, is taken as the median of each block. Where it rises by more than
+    1.5 samples, from the latest of the blocks before to the earliest of those after (a tenth of them aside),
+    the largest steps are the pauses, as many as it takes to rise so far.
+    """
+    length = max(1, round(BLOCK_S * rate))
+    n_blocks = len(times) // length
+    if n_blocks <= 2 * LEAST_BLOCKS:
+        return
+    late = (times - np.arange(len(times)) / rate)[: n_blocks * length]
+    levels = np.median(late.reshape(n_blocks, length), axis=1)
+    levels -= np.arange(n_blocks) * np.median(np.diff(levels))  # a clock that runs fast or slow is no pause
+    listed = levels.tolist()
+    rises = np.array([_rise(listed, block) for block in range(n_blocks)])
+    rising = np.flatnonzero(rises > GAP_SAMPLES / rate)
+    for blocks in np.split(rising, np.flatnonzero(np.diff(rising) > 1) + 1) if len(rising) else ():
+        first = int(blocks[0]) * length - 1  # the step to the first sample of the block
+        inside = first + np.flatnonzero(steps[first : (int(blocks[-1]) + 1) * length] > GAP_SAMPLES / rate)
+        largest = inside[np.argsort(-steps[inside])]
+        risen = np.cumsum(steps[largest] - 1 / rate)
+        yield from largest[: np.searchsorted(risen, MOST_OF_RISE * rises[blocks].max()) + 1].tolist()
+
+
+def _rise(levels: Sequence[float], block: int) -> float:
+    """Return by how much the blocks behind one are later than those before, 0 if not from here on."""
+    before = sorted(levels[max(0, block - NEAR_BLOCKS) : block])
+    after = sorted(levels[block + 1 : block + 1 + NEAR_BLOCKS])
+    if min(len(before), len(after)) < LEAST_BLOCKS:
+        return 0.0
+    low, high = before[-1 - len(before) // 10], after[len(after) // 10]
+    from_here = levels[block - 1] < (low + high) / 2 <= levels[block + 1]
+    return high - low if from_here else 0.0
 
 
 def _ends(times: NDArray[np.float64]) -> tuple[float, float]:
@@ -346,8 +383,4 @@ def _described(item: Placed) -> str:
 def _start_time(header: Mapping[str, Any]) -> datetime | None:
     """Return when the recorder opened the file, where it says so with its time zone."""
     text = _inside({"info": [header.get("info")]}, "info", "datetime")
-    try:
-        date = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return date.astimezone(UTC) if date is not None and date.tzinfo else None
+    return utc_date(text) if isinstance(text, str) else None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecgkit.report.ecg_paper import STRIP_S, WIDTH_MM
 from ecgkit.report.sheet import (
+    INCH_MM,
     INK,
     SOFT,
     TONES,
@@ -40,7 +41,8 @@ X_AXIS_MM = 10.0
 MARKER_ROWS = 2
 MOST_MARKER_LINES = 40  # more are short, so that the signal stays to be seen
 MARKER_ROW_MM = 3.4
-LETTER_MM = 1.45  # of the labels' type, on average
+LABEL_SIZE = 7  # points
+BETWEEN_LABELS_MM = 1.5
 RESPIRATION_MM = 16.0
 MOST_LEADS = 12
 
@@ -217,10 +219,19 @@ def _write_labels(sheet: Figure, picture: RecordingPicture, top_mm: float) -> No
     width_mm = CHART_RIGHT_MM - CHART_LEFT_MM
     ends_mm = [0.0] * MARKER_ROWS
     for time_s, text in _labels(picture):
-        label = shortened(shown(text), 24)
         x_mm = CHART_LEFT_MM + width_mm * time_s / max(picture.duration_s, 1e-6)
-        left_mm = min(x_mm, CHART_RIGHT_MM - LETTER_MM * len(label))
+        if min(ends_mm) > x_mm:
+            continue
+        label = shortened(shown(text), 24)
+        label_mm = _width_mm(label)
+        left_mm = min(x_mm, CHART_RIGHT_MM - label_mm)
         row = next((row for row in reversed(range(MARKER_ROWS)) if ends_mm[row] <= left_mm), None)
         if row is not None and x_mm <= CHART_RIGHT_MM:
-            write(sheet, left_mm, top_mm + MARKER_ROW_MM * (row + 0.8), label, size=7, color=INK)
-            ends_mm[row] = left_mm + LETTER_MM * (len(label) + 1)
+            write(sheet, left_mm, top_mm + MARKER_ROW_MM * (row + 0.8), label, size=LABEL_SIZE, color=INK)
+            ends_mm[row] = left_mm + label_mm + BETWEEN_LABELS_MM
+
+
+def _width_mm(label: str) -> float:
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), label, size=LABEL_SIZE).get_extents().width) * INCH_MM / 72

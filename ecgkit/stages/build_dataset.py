@@ -91,9 +91,9 @@ def run(
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
     path = _target(study, out)
     participants = read_participants(study)
-    sessions = _sessions(study)
-    leads = _lead_names(sessions, protocol)
+    sessions, leads, of_other_leads = _same_leads(_sessions(study), protocol)
     parts, cuts, left_out = _cut_sessions(sessions, config.pipeline, progress or Silent())
+    left_out |= of_other_leads
     description = _describe(
         study, protocol, config, cuts, leads=leads, participants=participants, left_out=left_out
     )
@@ -149,24 +149,37 @@ def _part(session: Session, windows: CutWindows) -> Part:
     return Part(session.tags, windows.windows, columns, session.sha256, channels, session.recording.simulated)
 
 
-def _lead_names(sessions: Sequence[Session], protocol: Protocol) -> tuple[str, ...]:
-    """Return what the leads are called: as the sessions say, or one lead as the protocol does.
+def _same_leads(
+    sessions: Sequence[Session], protocol: Protocol
+) -> tuple[list[Session], tuple[str, ...], dict[str, LeftOut]]:
+    """Keep the sessions of the leads that most have; return them, the leads' names, and who is left out.
+
+    One lead is called as the protocol says unless every session says which standard lead it is; a channel's
+    name that is none says nothing of the lead.
 
     Raises
     ------
     DatasetError
-        The sessions have different leads; a channel's name that is no standard lead says nothing of it.
+        As many sessions have some leads as have others.
     """
     named = [s.leads if len(s.leads) > 1 or s.leads[0] in LEADS else () for s in sessions]
-    known = Counter(filter(None, named)).most_common(1)
+    known = Counter(filter(None, named)).most_common(2)
     usual = known[0][0] if known else ()
+    if len(known) > 1 and known[0][1] == known[1][1]:
+        listed = [", ".join(leads) for leads, _ in known]
+        raise DatasetError(
+            f"{known[0][1]} sessions have the leads {listed[0]}, as many have {listed[1]}: "
+            "ingest all with the same --leads, in the same order"
+        )
+    kept, left_out = [], {}
     for session, leads in zip(sessions, named, strict=True):
-        if leads != usual and (leads or len(usual) > 1):
-            raise DatasetError(
-                f"{session.tags.key} has the leads {', '.join(session.leads)}; most have {', '.join(usual)}. "
-                "Ingest it with the same --leads, in the same order, as the others"
-            )
-    return usual if all(named) else (protocol.lead.name,)
+        if leads == usual or (not leads and len(usual) < 2):
+            kept.append(session)
+            continue
+        reason = f"its leads are {', '.join(session.leads)}, the others' {', '.join(usual)}"
+        left_out[session.tags.key] = {"sha256": session.sha256, "reason": f"{reason}; ingest it with --leads"}
+    all_say = () not in named
+    return kept, usual if all_say else (protocol.lead.name,), left_out
 
 
 def _warnings(parts: list[Part]) -> Iterator[str]:

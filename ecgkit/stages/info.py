@@ -61,6 +61,11 @@ class FileInfo:
         """How many findings the checks of all leads have."""
         return sum(len(check.findings) for check in self.checks or ())
 
+    @property
+    def n_skipped(self) -> int:
+        """How many checks could not be made, over all leads."""
+        return sum(len(check.skipped) for check in self.checks or ())
+
 
 def run(
     path: Path,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.faults import runs
-from ecgkit.analysis.rpeaks import LARGEST, SHORTEST_S
+from ecgkit.analysis.qrs_choice import LARGEST, SHORTEST_S
 from ecgkit.records import Channel, Recording
 
 BLOCK_S = 600.0

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from ecgkit.analysis.faults import JUMP_STEP_S, LONGEST_RR_S, stretches_without_beats
 from ecgkit.analysis.median_beat import BeatShape, is_pulse, points_down
-from ecgkit.analysis.rpeaks import LOWEST_FS, SHORTEST_S
+from ecgkit.analysis.qrs_choice import LOWEST_FS, SHORTEST_S
 from ecgkit.analysis.spectrum import SEGMENT_S
 from ecgkit.preprocess.mains import alias_hz
-from ecgkit.readers.ecg_channel import millivolts_per_unit
+from ecgkit.readers.ecg_channel import lead_of, millivolts_per_unit
 from ecgkit.stages.signal_facts import LEAST_BEATS, SignalFacts
 
 R_RANGE_MV = (0.1, 5.0)
 USUAL_R_MV = 1.0
+MAY_BE_SMALL = ("III", "aVR", "aVL", "aVF", "V1")  # by the heart's axis, whatever the gain
+UNIT_NAMES = {1e-3: "microvolts", 1.0: "millivolts", 1e3: "volts"}
 AMPLIFIER_GAINS = (500, 1000, 2000, 5000)  # of BIOPAC's ECG100C
 HUM_SHARE = 0.05  # of the QRS's height: from peak to peak as high as a P wave, a tenth of it
 HUM_TIME_SHARE = 0.1
@@ -154,6 +156,8 @@ def _lone_jumps_s(facts: SignalFacts) -> NDArray[np.float64]:
 
 
 def _check_upside_down(facts: SignalFacts) -> Finding | str | None:
+    if lead_of(facts.channel.name) == "aVR":
+        return "lead aVR points down by nature"
     shape = _shape(facts)
     if isinstance(shape, str):
         return shape
@@ -169,30 +173,34 @@ def _check_upside_down(facts: SignalFacts) -> Finding | str | None:
 
 def _check_amplitude(facts: SignalFacts) -> Finding | str | None:
     to_mv = millivolts_per_unit(facts.channel.unit)
+    if to_mv is None and not facts.channel.unit.strip():
+        return "the file states no unit; if you know it, give it: --unit mV"
     if to_mv is None:
         return f"unit {facts.channel.unit!r} is no voltage that ecgkit knows: amplitudes are kept as they are"
     if math.isnan(facts.qrs_height):
         return "no heart beats were found"
     r_mv, (low, high) = facts.qrs_height * to_mv, R_RANGE_MV
-    if low <= r_mv <= high:
+    if low <= r_mv <= high or (r_mv < low and lead_of(facts.channel.name) in MAY_BE_SMALL):
         return None
+    found, cause = float(f"{r_mv:.3g}"), _likely_cause(r_mv, to_mv)
     text = (
-        f"R waves of {float(f'{r_mv:.3g}'):g} mV, expected {low:g} to {high:g} mV{_likely_cause(r_mv)}: "
-        "check gain and unit in AcqKnowledge, and record or export again"
+        f"R waves of {found:g} mV, expected {low:g} to {high:g} mV{cause}: check the gain and the unit that "
+        "were set where it was recorded"
     )
     return Finding("amplitude", "warning", text, {"r_amplitude_mv": r_mv})
 
 
-def _likely_cause(r_mv: float) -> str:
+def _likely_cause(r_mv: float, to_mv: float) -> str:
     """Name the gain that leaves the most usual R wave, or the unit that was mistaken."""
     low, high = R_RANGE_MV
+    stated, smaller, larger = (UNIT_NAMES.get(round(to_mv * factor, 9)) for factor in (1, 1e-3, 1e3))
     gains = [gain for gain in AMPLIFIER_GAINS if low <= r_mv / gain <= high]
     if gains:
         gain = min(gains, key=lambda gain: abs(math.log(r_mv / gain / USUAL_R_MV)))
-        unit = ", or microvolts had been taken for millivolts" if low <= r_mv / 1000 <= high else ""
+        unit = f", or {smaller} had been taken for {stated}" if smaller and low <= r_mv / 1000 <= high else ""
         return f", as if an amplifier's gain of {gain} had not been undone{unit}"
-    if low <= r_mv * 1000 <= high:
-        return ", as if volts had been taken for millivolts"
+    if larger and low <= r_mv * 1000 <= high:
+        return f", as if {larger} had been taken for {stated}"
     return ""
 
 

@@ -59,6 +59,7 @@ class Status:
                     "duration_s": header.duration_s,
                     "heart_rate_bpm": header.heart_rate_bpm,
                     "simulated": header.simulated,
+                    "lost": list(header.lost),
                     "warnings": list(header.warnings),
                 }
                 for header in self.sessions

@@ -175,6 +175,10 @@ def _refuse_what_has_no_signal(
 ) -> None:
     names = ", ".join(repr(channel.name) for channel in channels)
     where = f"{recording.path}, channel {names}"
+    if not any(channel.n_samples for channel in channels):
+        raise SignalError(
+            f"{where}: not one sample (the source was cut before them); leave this recording out"
+        )
     if not any(len(stretch.windows) for stretch in stretches):
         raise SignalError(
             f"{where}: no stretch of {pipeline.window_s:g} s without a gap (the recording lasts "

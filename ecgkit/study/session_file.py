@@ -14,7 +14,7 @@ import numpy as np
 from ecgkit import __version__
 from ecgkit.errors import StudyError
 from ecgkit.h5 import atomic_h5, attribute, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import RAW_TYPES, SEGMENT_STYLE, Channel, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.records import RAW_TYPES, Channel, Marker, RawSamples, Recording, Session, Tags
 from ecgkit.study.folder import Study
 
 FORMAT = "ecgkit-session"
@@ -61,7 +61,7 @@ def write_session(
         file.attrs["source_version"] = recording.version
         file.attrs["simulated"] = recording.simulated
         file.attrs["fs"] = recording.fs
-        file.attrs["duration_s"] = recording.duration_s
+        file.attrs["duration_s"] = recording.channels[session.ecg[0]].duration_s
         file.attrs["ecg"] = np.array(session.ecg, dtype=np.int64)
         file.attrs["leads"] = json.dumps(list(session.leads), ensure_ascii=False)
         file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
@@ -206,8 +206,7 @@ def _write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
     group = file.create_group("markers")
     group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
     group["channel"] = np.array([-1 if m.channel is None else m.channel for m in markers], dtype=np.int64)
-    styles = [SEGMENT_STYLE if marker.starts_segment else marker.style for marker in markers]
-    write_texts(group, "style", styles)
+    write_texts(group, "style", [marker.style for marker in markers])
 
 
 def _markers(file: h5py.File, fs: float) -> Iterator[Marker]:

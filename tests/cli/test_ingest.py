@@ -89,7 +89,10 @@ def test_ingest_json_is_one_document_of_ascii(tmp_path: Path) -> None:
         (["--visit", "0"], "visit 0: expected a number from 1 to 9999"),
         (["--visit", "-1"], "visit -1"),
         (["--take", "99999999999999999999"], "take 99999999999999999999"),
-        (["--protocol", "dt4ekg"], "unknown protocol 'dt4ekg'; known are: dt4ecg. Did you mean 'dt4ecg'?"),
+        (
+            ["--protocol", "dt4ekg"],
+            "unknown protocol 'dt4ekg'; known are: bsl-l05, dt4ecg, ewing, rest. Did you mean 'dt4ecg'?",
+        ),
         (["--protocol", ""], "unknown protocol ''"),
         (["--protocol", "none.yaml"], "none.yaml: can't be read"),
         (["--channel", "EGC"], "unknown channel 'EGC'; known are: ECG"),

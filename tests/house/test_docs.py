@@ -28,11 +28,13 @@ def test_commands_page_is_what_the_commands_say() -> None:
 def test_every_command_and_option_is_explained(name: str) -> None:
     command = ecgkit.get_command(click.Context(ecgkit), name)
     assert command is not None
-    assert command.help
-    for parameter in command.params:
-        assert not isinstance(parameter, click.Option) or parameter.help, (
-            f"{name} {parameter.opts} has no help"
-        )
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    for one in (command, *inner):
+        assert one.help, f"{name} {one.name} has no help"
+        for parameter in one.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, (
+                f"{name} {one.name} {parameter.opts} has no help"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -80,7 +80,7 @@ def test_help_imports_only_click() -> None:
     assert loaded_by(code) - {"_distutils_hack"} <= {"ecgkit", "click", "colorama"}
 
 
-@pytest.mark.parametrize("command", ["info", "ingest", "status", "build-dataset", "simulate"])
+@pytest.mark.parametrize("command", ["info", "ingest", "protocol", "status", "build-dataset", "simulate"])
 def test_commands_that_do_not_train_never_load_torch(command: str) -> None:
     module = f"ecgkit.stages.{command.replace('-', '_')}"
     assert "torch" not in loaded_by(f"import {module}")

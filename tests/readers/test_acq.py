@@ -9,10 +9,12 @@ import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import bioread
 import numpy as np
 import pytest
+from support import acq_files
 from support.acq_files import (
     CHANNEL_0,
     CHANNEL_1,
@@ -51,6 +53,12 @@ def assert_samples_as_written(recording: Recording) -> None:
         np.testing.assert_array_equal(channel.read_raw(), written)
 
 
+def style_of(theirs: Any, marker: Any) -> str:
+    """Return the style of bioread's marker; before AcqKnowledge 4.4 its text tells a segment's start."""
+    old = theirs.graph_header.file_revision < 128
+    return "apnd" if old and re.fullmatch(r"Segment \d+", marker.text) else marker.type_code or ""
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", REAL)
 def test_read_real_file_equals_bioread(real_data: Path, name: str) -> None:
@@ -68,7 +76,7 @@ def test_read_real_file_equals_bioread(real_data: Path, name: str) -> None:
         np.testing.assert_array_equal(channel.read(start, stop), bio.data[start:stop])
     for marker, bio in zip(ours.markers, theirs.event_markers, strict=True):
         assert (marker.sample, marker.text) == (bio.sample_index, bio.text)
-        assert (marker.style, marker.created) == (bio.type_code or "", bio.date_created_utc)
+        assert (marker.style, marker.created) == (style_of(theirs, bio), bio.date_created_utc)
         number = None if marker.channel is None else ours.channels[marker.channel].number
         assert number == bio.channel_number
         assert marker.time_s == pytest.approx(bio.time_index)
@@ -142,7 +150,7 @@ def test_read_of_every_revision_equals_bioread(tmp_path: Path, name: str) -> Non
         np.testing.assert_array_equal(channel.read(), bio.data)
     for marker, bio in zip(ours.markers, theirs.event_markers, strict=True):
         assert (marker.sample, marker.text) == (bio.sample_index, bio.text)
-        assert marker.style == (bio.type_code or "")
+        assert marker.style == style_of(theirs, bio)
         never_set = bio.date_created_utc is None or bio.date_created_utc.year == 1970
         assert marker.created == (None if never_set else bio.date_created_utc)
         assert (marker.channel is None) == (bio.channel_number is None)
@@ -156,6 +164,17 @@ def test_read_of_a_lesson_file_without_extension_splits_at_its_segments(tmp_path
     assert recording.format == "acq"
     assert recording.segments(ecg) == ((0, 400), (400, 800), (800, 1200), (1200, 1500))
     assert [marker.text for marker in recording.markers][2:] == ["Deep breathing", "After exercise"]
+
+
+@pytest.mark.parametrize(("revision", "told"), [(42, True), (84, True), (124, True), (128, False)])
+def test_text_tells_a_segment_before_version_4_4_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: int, told: bool
+) -> None:
+    texts = ((0, b"Segment 1"), (120, b"Segment 2"), (200, b"Segment 3 ends"))
+    monkeypatch.setattr(acq_files, "OLD_MARKERS", texts)
+    recording = ecgkit.read(acq_files.write_old(tmp_path / "file.acq", revision=revision))
+    expected = ((0, 120), (120, 301)) if told else ((0, 301),)
+    assert recording.segments(recording.channels[0]) == expected
 
 
 def test_read_of_many_markers_takes_seconds_not_minutes(tmp_path: Path) -> None:
@@ -218,7 +237,7 @@ def test_read_of_cut_samples_says_expected_and_got(tmp_path: Path) -> None:
             16,
             "d",
             1.7e308,
-            "a number above 0 that makes a rate of 1e-09 to 1e\\+09 Hz",
+            "expected a sampling rate of 1e-06 to 1e\\+07 Hz",
         ),
         (2414, "i", 0, "padding header at 2414 claims a length of 0"),
         (CHANNEL_0, "i", -5, "header of channel 0 of 2 at .* claims a length of -5"),
@@ -245,7 +264,7 @@ def test_read_names_the_field_that_is_impossible(
         (MARKERS, "i", 41 + 32 + 10, "marker 1 of 3 at .* lies beyond the markers' section", 1),
         (FIRST_MARKER + 30, "h", -34, "text of marker 0 of 3 at .* claims a length of -34", 0),
         (FIRST_MARKER + 8, "h", 99, "1 of 3 markers on a channel number that no channel has", 3),
-        (FIRST_MARKER, "I", (1 << 32) - 5, "1 of 3 markers outside the recording of 1004 samples", 3),
+        (FIRST_MARKER, "I", (1 << 32) - 5, "1 of 3 markers lie outside the recording of 1004 samples", 3),
         (FIRST_MARKER + 14, "Q", (1 << 64) - 1, "1 of 3 markers with a date outside 1990 to 2099", 3),
         (FIRST_MARKER + 14, "Q", 1, "1 of 3 markers with a date outside 1990 to 2099", 3),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import ecgkit
 from ecgkit.errors import ChannelError
 from ecgkit.readers.ecg_channel import find_ecg, lead_of, millivolts_per_unit
+from ecgkit.readers.respiration_channel import find_respiration
 from ecgkit.records import Channel
 
 ECG_NAMES = [
@@ -76,7 +79,7 @@ def test_find_ecg_takes_no_other_channel(name: str) -> None:
         find_ecg(channels((name,)))
 
 
-@pytest.mark.parametrize("name", ["channel 1", "CH1", "Analog input", "", "0"])
+@pytest.mark.parametrize("name", ["channel 1", "column 0", "CH1", "Analog input", "", "0"])
 def test_find_ecg_takes_an_only_channel_whose_name_says_nothing(name: str) -> None:
     choice = find_ecg(channels((name, "")))
     assert (choice.index, choice.reason) == (0, "the only channel, and its name says nothing else")
@@ -139,6 +142,18 @@ def test_find_ecg_does_not_choose_between_channels_that_are_no_leads() -> None:
 )
 def test_lead_of_knows_the_lead_that_a_name_says(lead: str | None, names: list[str]) -> None:
     assert [lead_of(name) for name in names] == [lead] * len(names)
+
+
+@pytest.mark.parametrize("filling", [" ", "lead ", "ecg", "_", "(", "r", "1", "lead- ", "respir"])
+def test_names_of_any_length_are_told_at_once(filling: str) -> None:
+    began = time.process_time()
+    for name in (f"ecg{filling * 16_000}x", f"lead{filling * 16_000}", filling * 16_000):
+        lead_of(name)
+        find_respiration([channel(0, name)])
+        millivolts_per_unit(name)
+        with contextlib.suppress(ChannelError):
+            find_ecg([channel(0, name), channel(1, name)])
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.real_data

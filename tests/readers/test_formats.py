@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.recordings import stored
 
 import ecgkit
 from ecgkit.readers import FORMATS
@@ -48,6 +50,20 @@ def test_recording_keeps_the_contract(name: str, sample: str, tmp_path: Path) ->
         assert marker.time_s == pytest.approx(marker.sample / recording.fs)
     json.dumps(info.as_dict(info.run(recording.path)), allow_nan=False)
     assert len(recording.sha256()) == 64
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES)
+def test_study_keeps_channels_and_markers_exactly(name: str, sample: str, tmp_path: Path) -> None:
+    recording = ecgkit.read(build(name, sample, tmp_path))
+    kept = stored(recording, tmp_path / "study")
+    assert kept.channels == recording.channels
+    for channel, original in zip(kept.channels, recording.channels, strict=True):
+        np.testing.assert_array_equal(channel.read_raw(), original.read_raw())
+        np.testing.assert_array_equal(channel.read(), original.read())
+    # texts and dates stay out
+    assert kept.markers == tuple(replace(marker, text="", created=None) for marker in recording.markers)
+    for channel, original in zip(kept.channels, recording.channels, strict=True):
+        assert kept.segments(channel) == recording.segments(original)
 
 
 @pytest.mark.parametrize(("name", "sample"), SAMPLES)

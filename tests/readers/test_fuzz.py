@@ -6,7 +6,6 @@ The short campaign runs with all tests; `python3 do.py soak` runs the long one. 
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import shutil
@@ -14,20 +13,23 @@ import signal
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.mutate import mutated, samples_of
+from support.recordings import stored
 
 import ecgkit
-from ecgkit.errors import EcgkitError, ReadError
+from ecgkit.errors import EcgkitError, ReadError, StudyError
 from ecgkit.readers import FORMATS
 from ecgkit.readers.options import ReadOptions
 from ecgkit.records import Recording
 from ecgkit.stages import info
+from ecgkit.stages.signal_check import check_channel
 
-# format -> the library that reads it, and what its files may leave open
-LIBRARIES = {"wfdb": "wfdb", "edf": "edfio", "xdf": "pyxdf"}
+# what a format's files may leave open
 OPTIONS: dict[str, dict] = {"text": {"fs": 250.0, "unit": "mV"}, "wav": {"unit": "mV"}}
 SHORT = 60
 SOAK = {
@@ -40,6 +42,7 @@ SOAK = {
     "xdf": 15_000,
 }
 SHARD = 500
+KEPT, CHECKED = 4, 20  # every how many files are put into a study, and checked
 
 LONGEST_S = 2.0
 HANGING_S = 20.0
@@ -64,14 +67,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_read_of_mutated_files_is_a_recording_or_a_clear_error(
     name: str, first: int, stop: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    require(name)
     findings, costs = [], [(0.0, 0)]
     for seed in range(first, stop):
         folder = tmp_path / f"{name}-{seed}"
         folder.mkdir()
         sample = mutated(name, seed)
         try:
-            costs.append(cost_of(sample.write(folder), OPTIONS.get(name, {}) if seed % 2 else {}))
+            options = OPTIONS.get(name, {}) if seed % 2 else {}
+            costs.append(
+                cost_of(sample.write(folder), options, kept=seed % KEPT == 1, checked=seed % CHECKED == 1)
+            )
             refuse_waste(*costs[-1], file_bytes=sum(map(len, sample.files.values())))
             shutil.rmtree(folder)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is a finding)
@@ -86,9 +91,12 @@ def test_read_of_mutated_files_is_a_recording_or_a_clear_error(
     assert not findings, "\n".join([f"{len(findings)} of {stop - first}", *findings])
 
 
+def test_every_format_is_mutated() -> None:
+    assert set(SOAK) == set(FORMATS)
+
+
 @pytest.mark.parametrize("name", SOAK)
 def test_mutated_files_are_told_by_their_seed(name: str, tmp_path: Path) -> None:
-    require(name)
     assert [mutated(name, seed) for seed in range(20)] == [mutated(name, seed) for seed in range(20)]
     for sample in samples_of(name):
         assert sum(map(len, sample.files.values())) <= 20_000
@@ -99,14 +107,7 @@ def test_mutated_files_are_told_by_their_seed(name: str, tmp_path: Path) -> None
         assert recording is not None
 
 
-def require(name: str) -> None:
-    """Skip a format that is not read here."""
-    if name not in FORMATS or importlib.util.find_spec(f"support.{name}_files") is None:
-        pytest.skip(f"no reader of {name} yet")
-    pytest.importorskip(LIBRARIES.get(name, "json"))
-
-
-def cost_of(path: Path, options: dict) -> tuple[float, int]:
+def cost_of(path: Path, options: dict, *, kept: bool, checked: bool) -> tuple[float, int]:
     """Use a file; return the CPU seconds that it took and how far memory grew (where Linux tells it)."""
     resident = memory("VmRSS", reset=True)
     began = time.process_time()
@@ -114,7 +115,7 @@ def cost_of(path: Path, options: dict) -> tuple[float, int]:
         signal.signal(signal.SIGPROF, hanging)
         signal.setitimer(signal.ITIMER_PROF, HANGING_S)
     try:
-        use(path, options)
+        use(path, options, kept=kept, checked=checked)
     finally:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -126,11 +127,16 @@ def refuse_waste(seconds: float, grown_bytes: int, *, file_bytes: int) -> None:
     assert grown_bytes <= ROOM_FOLD * file_bytes + ROOM_BYTES, f"took {grown_bytes / 1e6:.0f} MB"
 
 
-def use(path: Path, options: dict) -> None:
-    """Do with a file all that a user may: read it, take its samples, have it described."""
+def use(path: Path, options: dict, *, kept: bool, checked: bool) -> None:
+    """Do with a file all that a user may: read it, take its samples, have it described, kept and checked."""
     for salvage in (True, False):
         with suppress(EcgkitError):
-            take_samples(ecgkit.read(path, salvage=salvage, **options))
+            recording = ecgkit.read(path, salvage=salvage, **options)
+            take_samples(recording)
+            if kept and recording.channels[0].n_samples:
+                keep(recording, path.parent / f"study-{salvage}")
+            if checked:
+                check_channel(recording, recording.channels[0])
             described = info.run(path, reading=ReadOptions(salvage=salvage, **options))
             json.dumps(info.as_dict(described), allow_nan=False)
 
@@ -141,6 +147,18 @@ def take_samples(recording: Recording) -> None:
         with suppress(EcgkitError):
             got = [len(chunk) for chunk in itertools.islice(channel.chunks(CHUNK), MOST_CHUNKS)]
             assert sum(got) == min(channel.n_samples, CHUNK * MOST_CHUNKS)
+
+
+def keep(recording: Recording, folder: Path) -> None:
+    """Put a recording into a study, and compare what comes out of it."""
+    if all(channel.n_samples <= CHUNK * MOST_CHUNKS for channel in recording.channels):
+        try:
+            got = stored(recording, folder)
+        except StudyError as error:  # what was written must be readable
+            raise AssertionError(str(error)) from error
+        plain = tuple(replace(marker, text="", created=None) for marker in recording.markers)
+        np.testing.assert_equal(repr(got.channels), repr(recording.channels))  # NaN is no equal of itself
+        assert got.markers == plain
 
 
 def hanging(*_: object) -> None:

@@ -15,7 +15,7 @@ from ecgkit.records import Channel
 def channels(*rows: tuple[str, str]) -> list[Channel]:
     return [
         Channel(
-            index, index, name, unit, 50.0, 0, np.dtype(np.float64), 1.0, 0.0, lambda a, b: np.zeros(b - a)
+            index, index, name, unit, 50.0, 10, np.dtype(np.float64), 1.0, 0.0, lambda a, b: np.zeros(b - a)
         )
         for index, (name, unit) in enumerate(rows)
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +92,11 @@ def test_read_equals_what_was_written(
     path.write_bytes((text if final_end else text.removesuffix(end)).encode(encoding))
     recording = ecgkit.read(path, fs=None if with_times or "fs" in comment else 250)
     assert recording.fs == FS
+    if not final_end and not last:
+        assert "no line end" in recording.warnings[0]
+        samples[-1, -1] = np.nan
     np.testing.assert_array_equal(columns_of(recording), samples)
-    assert recording.warnings == () if final_end else "no line end" in recording.warnings[0]
+    assert final_end or not last or recording.warnings == ()
     if header:
         assert [(channel.name, channel.unit) for channel in recording.channels] == [
             (name.removesuffix("(µV)"), "µV") for name in names
@@ -200,6 +205,68 @@ def test_read_asks_for_the_unit_of_whole_times(tmp_path: Path) -> None:
     ):
         ecgkit.read(path)
     assert ecgkit.read(path, fs=250).fs == 250.0
+
+
+@pytest.mark.parametrize("named", ["time", ""])
+@pytest.mark.parametrize("step", [0.5, 0.06, 5e-6])
+def test_read_asks_for_the_unit_of_times_that_make_an_odd_rate(
+    tmp_path: Path, named: str, step: float
+) -> None:
+    rows = [[f"{row * step:.7f}", row % 5 + 0.5] for row in range(99)]
+    path = written(tmp_path, table([*([[named, "ECG"]] if named else []), *rows]))
+    with pytest.raises(ReadError, match=r"rises by .* from row to row and states no unit of time"):
+        ecgkit.read(path)
+    assert ecgkit.read(path, fs=2000).fs == 2000.0
+    if named:
+        seconds = written(tmp_path, path.read_text().replace("time", "time (s)"))
+        assert ecgkit.read(seconds).fs == pytest.approx(1 / step)
+
+
+@pytest.mark.parametrize("fs", [20.0, 100_000.0])
+def test_read_takes_times_without_a_unit_for_seconds(tmp_path: Path, fs: float) -> None:
+    rows = [[f"{row / fs:.5f}", row % 5 + 0.5] for row in range(99)]
+    assert ecgkit.read(written(tmp_path, table([["time", "ECG"], *rows]))).fs == pytest.approx(fs)
+
+
+@pytest.mark.parametrize(
+    "tail", ["1.5,0.16", "1.5,0.16559", "1.5,-", "1.5,"], ids=["cut", "whole", "sign", "empty"]
+)
+def test_read_takes_a_last_number_without_a_line_end_for_missing(tmp_path: Path, tail: str) -> None:
+    path = written(tmp_path, table([["a", "b"], *simulated().tolist()]) + tail)
+    recording = ecgkit.read(path, fs=100)
+    np.testing.assert_array_equal(columns_of(recording), [*simulated(), [1.5, np.nan]])
+    assert recording.warnings[0] == (
+        "the last line has no line end: its last number may be cut off, and is read as NaN"
+    )
+    whole = ecgkit.read(written(tmp_path, path.read_text() + "\n"), fs=100)
+    assert not any("line end" in warning for warning in whole.warnings)
+
+
+@pytest.mark.parametrize("tail", ["# the end", "   ", "1.5,2.5,"])
+def test_read_misses_no_number_before_other_unended_lines(tmp_path: Path, tail: str) -> None:
+    last = "," if tail.endswith(",") else ""
+    path = written(tmp_path, table([["a", "b"], *simulated().tolist()], last=last) + tail)
+    recording = ecgkit.read(path, fs=100)
+    assert recording.warnings == ()
+    np.testing.assert_array_equal(columns_of(recording)[:N_ROWS], simulated())
+
+
+def test_read_keeps_times_in_an_unended_last_column(tmp_path: Path) -> None:
+    rows = [[value, time] for time, value in timed(simulated(n_columns=1))]
+    recording = ecgkit.read(written(tmp_path, table([["ECG", "time"], *rows]).rstrip("\n")))
+    assert (recording.fs, recording.channels[0].n_samples, recording.warnings) == (FS, N_ROWS, ())
+
+
+@pytest.mark.parametrize(
+    "filling", [" ", "a", "9", "(", "( ", '"', ",", "sample rate ", "fs=", "1 msec/sample"]
+)
+def test_read_of_a_long_line_takes_no_time(tmp_path: Path, filling: str) -> None:
+    rows = table(simulated(20).tolist())
+    began = time.process_time()
+    for line in (filling * (60_000 // len(filling)), f"ECG{filling * (30_000 // len(filling))}x,y"):
+        with contextlib.suppress(ReadError):
+            ecgkit.read(written(tmp_path, f"{line}\n{rows}"), fs=100)
+    assert time.process_time() - began < 2
 
 
 def test_read_leaves_out_times_without_a_name_and_counters(tmp_path: Path) -> None:
@@ -453,7 +520,10 @@ def test_read_of_a_cut_acqknowledge_export_says_how_much_is_there(tmp_path: Path
         ecgkit.read(path)
     recording = ecgkit.read(path, salvage=True)
     np.testing.assert_array_equal(columns_of(recording), simulated()[:100])
-    assert recording.lost == ("the last 200 samples: 100 rows of samples, the header says 300",)
+    assert recording.lost == (
+        "channel 0 'ECG, X, RSPEC-R': the last 0.8 s (200 of 300 samples)",
+        "channel 1 'Respiration': the last 0.8 s (200 of 300 samples)",
+    )
 
 
 @pytest.mark.parametrize(

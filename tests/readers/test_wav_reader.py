@@ -111,7 +111,9 @@ def test_read_warns_of_cue_points_behind_the_last_sample(tmp_path: Path) -> None
     behind = cue_chunks([(301, "late"), (300, "end")])
     recording = ecgkit.read(written(tmp_path, wav_bytes(simulated("i2", 300, 1), "i2", 1000, behind=behind)))
     assert [marker.text for marker in recording.markers] == ["end", "late"]
-    assert recording.warnings == ("1 of 2 markers lie outside the recording of 300 samples",)
+    assert recording.warnings == (
+        "1 of 2 markers lie outside the recording of 300 samples; the others may be shifted too",
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,10 @@ def test_read_of_a_cut_file_fails_or_salvages_the_prefix(tmp_path: Path, cut: in
     whole = (cut - DATA) // 6
     for channel, column in zip(recording.channels, samples.T, strict=True):
         np.testing.assert_array_equal(channel.read_raw(), column[:whole])
-    assert recording.lost == (
-        f"the last {1800 - (cut - DATA)} of 1800 bytes of samples: the file is cut off",
+    gone = 300 - whole
+    assert recording.lost == tuple(
+        f"channel {index} 'channel {index + 1}': the last {gone / 1000:.3g} s ({gone} of 300 samples)"
+        for index in range(3)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import tracemalloc
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -132,8 +132,8 @@ def test_read_tells_what_the_header_says(built: dict[str, Path]) -> None:
         ("ECG I", "mV", 1 / 200, 5 / 200),
         ("ECG II", "uV", 1 / 1000, -3 / 1000),
     ]
-    assert recording.start_time == datetime(2021, 3, 5, 12, 30, 15, 500000, tzinfo=UTC)
-    assert recording.files == (path, path.with_suffix(".dat"))
+    assert recording.start_time == datetime(2021, 3, 5, 12, 30, 15, 500000)
+    assert recording.files == (path, path.with_suffix(".dat"), path.with_suffix(".atr"))
     assert recording.warnings == recording.lost == ()
     # who was recorded stands in the journal only, which a study does not keep
     assert recording.journal == "Age: 23\nECG date: 05.03.2021"
@@ -220,12 +220,34 @@ def test_only_annotation_files_are_taken_for_such(tmp_path: Path) -> None:
     assert recording.markers == recording.warnings == ()
 
 
+@pytest.mark.parametrize("other", ["edf", "BIN", "mp3", "h5", "bak2.bin"])
+def test_data_files_that_end_in_zeros_are_no_annotations(tmp_path: Path, other: str) -> None:
+    header = write_record(tmp_path, "16", [Signal(counts("16", 50, 1))], name="a")
+    (tmp_path / f"a.{other}").write_bytes(bytes(range(1, 255)) * 8 + b"\0\0")
+    recording = ecgkit.read(header)
+    assert recording.markers == recording.warnings == ()
+    (tmp_path / "a.q1c").write_bytes(annotation(5, 1) + b"\0\0")  # an annotator's name with a figure
+    assert [marker.style for marker in ecgkit.read(header).markers] == ["q1c"]
+
+
+def test_the_hash_covers_the_annotations(tmp_path: Path) -> None:
+    header = write_record(tmp_path, "16", [Signal(counts("16", 50, 1))])
+    before = ecgkit.read(header).sha256()
+    hashes = {before}
+    for step in (5, 6):
+        (tmp_path / "rec.qrs").write_bytes(annotation(step, 1) + b"\0\0")
+        hashes.add(ecgkit.read(header).sha256())
+    assert len(hashes) == 3
+    (tmp_path / "rec.qrs").unlink()
+    assert ecgkit.read(header).sha256() == before
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"\1", "the .atr annotations can't be read"),
         (b"\x00\xec\x01\x00", "the .atr annotations can't be read"),  # a skip that ends the file
-        (bytes(1 << 23), "the .atr annotations are over 4194304 bytes; left out"),
+        (bytes(1 << 23), "the .atr annotations are over 1048576 bytes; left out"),
         (annotation(900, 1) + b"\0\0", "1 of 1 markers lie outside the recording of 50 samples"),
     ],
 )
@@ -297,7 +319,11 @@ def test_folder_names_are_no_urls_or_patterns(tmp_path: Path, folder: str) -> No
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rec 1 500 50", "rec 1 500 999999999999999", "has 50 of 999999999999999 frames"),
+        (
+            "rec 1 500 50",
+            "rec 1 500 999999999999999",
+            "has 100 bytes, expected 1999999999999998 for 999999999999999 frames",
+        ),
         ("rec 1 500", "rec 999999999 500", "announces 999999999 signals and describes 1"),
         ("rec 1 500", "rec 0 500", "announces 0 signals and describes 1"),
         ("rec 1 500", "rec 2 500", "announces 2 signals and describes 1"),
@@ -305,8 +331,8 @@ def test_folder_names_are_no_urls_or_patterns(tmp_path: Path, folder: str) -> No
         ("rec 1 500", "rec 1 0", "gives 0 frames a second"),
         ("rec 1 500", "rec 1 1e99", r"gives 1e\+99 frames a second"),
         (".dat 16", ".dat 16x0", "the line of signal 0"),
-        (".dat 16", ".dat 16x999999999", "has 0 of 50 frames"),
-        (".dat 16", ".dat 16+999999999999999", "has 0 of 50 frames"),
+        (".dat 16", ".dat 16x999999999", r"has 100 bytes, expected \d+ for 50 frames"),
+        (".dat 16", ".dat 16+999999999999999", r"has 100 bytes, expected \d+ for 50 frames"),
         (".dat 16", ".dat 516", "signal format 516, ecgkit reads 8, 16, 24"),
         (".dat 16", ".dat 17", "signal format 17, ecgkit reads"),
         ("200(10)", "2o0(10)", "the line of signal 0"),
@@ -342,8 +368,8 @@ def test_a_header_too_long_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
-        ("1:2 03/04/2005", datetime(2005, 4, 3, 0, 1, 2, tzinfo=UTC)),
-        ("7 03/04/2005", datetime(2005, 4, 3, 0, 0, 7, tzinfo=UTC)),
+        ("1:2 03/04/2005", datetime(2005, 4, 3, 0, 1, 2)),
+        ("7 03/04/2005", datetime(2005, 4, 3, 0, 0, 7)),
         ("12:00:00", None),
     ],
 )
@@ -387,7 +413,7 @@ def test_a_cut_signal_file_is_refused_or_salvaged(tmp_path: Path, name: str) -> 
     for length in range(0, len(data), 7):
         header.with_suffix(".dat").write_bytes(data[:length])
         with pytest.raises(
-            ReadError, match=rf"signal file has {length} bytes, expected {len(data)}.*--salvage"
+            ReadError, match=rf"signal file 1 of 1 has {length} bytes, expected {len(data)}.*--salvage"
         ):
             ecgkit.read(header)
         recording = ecgkit.read(header, salvage=True)
@@ -395,7 +421,9 @@ def test_a_cut_signal_file_is_refused_or_salvaged(tmp_path: Path, name: str) -> 
         assert n_frames >= int(length * 8 / bits.get(name, 8) / len(whole)) - 1
         for channel, lost, expected in zip(recording.channels, recording.lost, whole, strict=True):
             np.testing.assert_array_equal(channel.read_raw(), expected[:n_frames])
-            assert lost.startswith(f"channel {channel.index} 'ECG' has {n_frames} of {len(expected)} frames")
+            gone = f"{len(expected) - n_frames} of {len(expected)}" if n_frames else f"all {len(expected)}"
+            assert lost.startswith(f"channel {channel.index} 'ECG': ")
+            assert f"{gone} samples" in lost
     header.with_suffix(".dat").unlink()
     with pytest.raises(ReadError, match="copy the whole record"):
         ecgkit.read(header)
@@ -409,9 +437,7 @@ def test_salvage_keeps_the_files_that_are_whole(tmp_path: Path) -> None:
     assert [channel.n_samples for channel in recording.channels] == [0, 0, 60]
     assert len(recording.lost) == 2
     assert [path.name for path in recording.files] == ["both.hea", "two.dat"]
-    assert recording.lost[0] == (
-        "channel 0 'I' has 0 of 60 frames: its signal file has 0 bytes, expected 240"
-    )
+    assert recording.lost[0] == "channel 0 'I': all 60 samples"
 
 
 def test_a_cut_header_is_a_recording_or_a_read_error(tmp_path: Path) -> None:

@@ -124,6 +124,38 @@ def test_read_takes_no_jitter_for_pauses(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples[:1500], stream.samples[:1500, 0])
 
 
+JITTERS = {
+    "none": np.zeros(6000),
+    "of samples": np.random.default_rng(1).normal(0, 0.002, 6000),
+    "of packets": np.repeat(np.random.default_rng(2).uniform(0, 0.05, 600), 10),
+    "of stalls that catch up": np.tile(np.concatenate([np.zeros(570), np.linspace(0.2, 0, 30)]), 10),
+}
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("n_pauses", [0, 10])
+def test_read_tells_many_pauses_from_jitter(tmp_path: Path, jitter: str, n_pauses: int) -> None:
+    stream = Stream("ECG", np.arange(6000.0)[:, None], 100 + np.arange(6000) / 100, 100.0, stamped=1)
+    for pause in range(n_pauses):
+        stream.times[500 * (pause + 1) :] += 0.5
+    stream.times = stream.times + JITTERS[jitter]
+    recording = ecgkit.read(written(tmp_path, xdf_bytes(stream)))
+    samples = recording.channels[0].read()
+    filled = np.isnan(samples)
+    assert filled.sum() == pytest.approx(50 * n_pauses, abs=15)
+    np.testing.assert_array_equal(samples[~filled], np.arange(6000.0))
+    ends = np.flatnonzero(np.diff(filled.astype(int)) == -1)
+    if jitter in ("none", "of samples"):
+        assert [int(samples[end + 1]) for end in ends] == [500 * (pause + 1) for pause in range(n_pauses)]
+        assert recording.warnings == ()
+
+
+def test_read_takes_a_fast_clock_that_jitters_for_no_pauses(tmp_path: Path) -> None:
+    times = 100 + np.arange(30_000) * 1.0003 / 250 + np.random.default_rng(0).normal(0, 0.0016, 30_000)
+    stream = Stream("ECG", np.zeros((30_000, 1)), times, 250.0, stamped=1)
+    assert ecgkit.read(written(tmp_path, xdf_bytes(stream))).channels[0].n_samples == 30_000
+
+
 def test_read_begins_a_segment_where_time_steps_back(tmp_path: Path) -> None:
     stream = replace(ecg(n_samples=3000), stamped=1)
     stream.times[1000:] -= 1.5

@@ -276,15 +276,17 @@ def test_ingest_takes_several_leads_as_far_as_the_data_set(tmp_path: Path) -> No
     assert data.windows.shape == (23, 3, 300)
 
 
-def test_build_dataset_refuses_sessions_of_other_leads(tmp_path: Path) -> None:
+def test_build_dataset_leaves_out_sessions_of_other_leads(tmp_path: Path) -> None:
     study = tmp_path / "study"
     for visit, leads in ((1, ("I", "II")), (2, ("I", "II")), (3, ("II", "I"))):
         file = acq_of_visit(tmp_path, visit)
         ingest.run(file, Tags("07", "rest", visit), study_folder=study, leads=leads)
-    with pytest.raises(
-        DatasetError, match=r"visit-3_\S+ has the leads II, I; most have I, II\. Ingest it with"
-    ):
-        build_dataset.run(study)
+    summary = build_dataset.run(study)
+    reason = "its leads are II, I, the others' I, II; ingest it with --leads"
+    assert summary.left_out == {
+        "sub-07_visit-3_cond-rest_take-1": {"sha256": read(file).sha256(), "reason": reason}
+    }
+    assert open_dataset(study / "dataset.h5").leads == ("I", "II")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +301,9 @@ def test_build_dataset_names_a_lead_as_all_sessions_do(
         file = acq(tmp_path, beats(70.0 + visit), name="ECG" if name == "ECG" else f"Lead {name}")
         ingest.run(file, Tags("07", "rest", visit), study_folder=study)
     if leads is None:
-        with pytest.raises(DatasetError, match="has the leads II; most have I"):
+        with pytest.raises(
+            DatasetError, match="1 sessions have the leads I, as many have II: ingest all with"
+        ):
             build_dataset.run(study)
     else:
         build_dataset.run(study)

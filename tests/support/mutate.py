@@ -32,6 +32,7 @@ ODD_TEXTS = (
     *(b"1,5", b"1.5.2", b"1_000", b"\xb2", b"\xd9\xa3", b"\xe9", b"\xef\xbb\xbf", b"\xff\xfe", b"\0"),
     *(b'"', b"'", b",", b";", b"\t", b"\n", b"\r", b"\r\n\r\n", b"#", b"=", b"%", b" " * 50),
     *(b"../../x", b"/dev/zero", b"16:00:61", b"31/02/2020"),
+    *(sign * 8000 for sign in (b" ", b"a", b"9", b"(", b"( ", b"_", b",")),
 )
 ENCODINGS = ("utf-16", "utf-8-sig", "utf-32-be", "cp037")
 TOKEN = re.compile(rb"[+-]?[\d.]+|\w+|[^\w\s]|\s+")

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from ecgkit.readers.held import held
-from ecgkit.records import Channel, Marker, Recording
+from ecgkit.records import Channel, Marker, Recording, Session, Tags
 from ecgkit.simulate.study import SimulatedRecording, simulate_recording
+from ecgkit.study.folder import create_study
+from ecgkit.study.session_file import read_session, write_session
 
 
 def in_memory(
@@ -28,6 +30,14 @@ def in_memory(
     )
     markers = tuple(Marker(sample=at, time_s=at / fs, text="", style="apnd") for at in (0, *pauses))
     return Recording(Path("a.acq"), "acq", "in memory", fs, (channel,), markers)
+
+
+def stored(recording: Recording, folder: Path) -> Recording:
+    """The recording as a study keeps it, its first channel taken for the ECG."""
+    session = Session(Tags("07", "rest"), recording, (0,), ("X",), None, "0" * 64)
+    study = create_study(folder, protocol="dt4ecg")
+    path = write_session(study, session, heart_rate_bpm=None, warnings=recording.warnings)
+    return read_session(path).recording
 
 
 def simulated(
