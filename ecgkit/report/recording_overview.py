@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,8 @@ MARKER_ROWS = 2
 MOST_MARKER_LINES = 40  # more are short, so that the signal stays to be seen
 MARKER_ROW_MM = 3.4
 LABEL_SIZE = 7  # points
-BETWEEN_LABELS_MM = 1.5
+LEAST_GAP_MM = 0.2
+BETWEEN_LABELS_MM = 3.0  # a PNG draws letters to whole pixels, so up to a twentieth wider
 RESPIRATION_MM = 16.0
 MOST_LEADS = 12
 
@@ -177,27 +179,45 @@ def robust_limits(trace: Trace) -> tuple[float, float]:
 
 
 def _mark_faults(axes: Axes, picture: RecordingPicture, lead: str) -> None:
-    """Shade where a check found something, and name it there."""
+    """Shade where a check found something, and name it there, once where names would overlap."""
     per_s, _ = time_unit(picture)
+    s_per_mm = picture.duration_s / (CHART_RIGHT_MM - CHART_LEFT_MM)
+    named: list[tuple[float, float]] = []
     for fault in picture.faults:
-        for start_s, stop_s in fault.spans_s if fault.lead == lead else ():
-            span = (start_s * per_s, stop_s * per_s)
-            axes.axvspan(
-                *span, facecolor=WARN_LINE, edgecolor=WARN_INK, alpha=0.35, linewidth=0.5, gid="fault"
-            )
-            middle = per_s * (start_s + stop_s) / 2
-            axes.annotate(
-                shown(fault.name),
-                (middle, 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                color=WARN_INK,
-                size=7,
-                weight="bold",
-                bbox={"facecolor": WARN, "edgecolor": "none", "pad": 0.8},
-            )
+        half_s = s_per_mm * (_width_mm(shown(fault.name)) + BETWEEN_LABELS_MM) / 2
+        for start_s, stop_s in _joined(fault.spans_s if fault.lead == lead else (), s_per_mm * LEAST_GAP_MM):
+            shade = axes.axvspan(start_s * per_s, stop_s * per_s, alpha=0.35, linewidth=0.5, gid="fault")
+            shade.set(facecolor=WARN_LINE, edgecolor=WARN_INK)
+            middle_s = (start_s + stop_s) / 2
+            if all(abs(middle_s - other_s) >= half_s + other_half_s for other_s, other_half_s in named):
+                named.append((middle_s, half_s))
+                _name_fault(axes, shown(fault.name), middle_s * per_s)
+
+
+def _joined(spans: Sequence[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
+    """Join spans no further apart than `gap`: an eye can't part them, and a file may have thousands."""
+    joined: list[tuple[float, float]] = []
+    for start, stop in sorted(spans):
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def _name_fault(axes: Axes, name: str, at: float) -> None:
+    axes.annotate(
+        name,
+        (at, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        color=WARN_INK,
+        size=LABEL_SIZE,
+        weight="bold",
+        bbox={"facecolor": WARN, "edgecolor": "none", "pad": 0.8},
+    )
 
 
 def _mark_strip(axes: Axes, picture: RecordingPicture) -> None:

@@ -147,6 +147,16 @@ def test_svg_picture_shades_a_fault_where_it_is(picture: RecordingPicture) -> No
     assert shade.get_extents().transformed(axes.transData.inverted()).intervalx == pytest.approx((20, 25))
 
 
+def test_svg_picture_joins_findings_that_lie_close_and_names_them_where_there_is_room(
+    picture: RecordingPicture,
+) -> None:
+    spans = (*((at, at + 0.001) for at in np.arange(10, 11, 0.02)), (11.5, 12.0))
+    fault = dataclasses.replace(picture.faults[0], spans_s=spans)
+    axes = recording_figure(dataclasses.replace(picture, faults=(fault,))).axes[0]
+    assert len([patch for patch in axes.patches if patch.get_gid() == "fault"]) == 2
+    assert [text.get_text() for text in axes.texts].count(fault.name) == 1
+
+
 @pytest.mark.parametrize(
     ("fs", "marked_hz"),
     [(1000.0, [50, 60, 100, 120, 150]), (250.0, [50, 60, 100, 120]), (100.0, [40, 50]), (4.0, [2])],
