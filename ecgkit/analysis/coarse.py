@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.analysis.rpeaks import find_r_peaks
+from ecgkit.analysis.qrs_choice import find_qrs
 
 BEAT_FS = 250.0  # the least for heart rate variability (Task Force of the ESC and NASPE 1996)
-TIP_SAMPLES = 2  # the peak finder smooths: the tip may lie this far from what it gives
 
 
 def thinning(fs: float, *, to_fs: float) -> int:
@@ -42,19 +41,15 @@ def beat_times_s(signal: NDArray[np.float64], fs: float) -> NDArray[np.float64]:
     Returns
     -------
     NDArray
-        Seconds from the first sample, ascending.
+        Seconds from the first sample, ascending; as `qrs_choice.find_qrs`.
     """
     factor = thinning(fs, to_fs=BEAT_FS)
-    thin = thinned(signal, factor)
-    peaks = find_r_peaks(thin, fs / factor)
-    peaks = peaks[(peaks > TIP_SAMPLES) & (peaks < len(thin) - TIP_SAMPLES - 1)]
-    if len(peaks) == 0:
-        return np.empty(0)
-    around = thin[peaks[:, None] + np.arange(-TIP_SAMPLES, TIP_SAMPLES + 1)]  # (beat, 5)
-    peaks = np.unique(peaks + around.argmax(axis=1) - TIP_SAMPLES)
-    left, tip, right = thin[peaks - 1], thin[peaks], thin[peaks + 1]
+    with np.errstate(all="ignore"):  # the mean of absurdly large samples may be infinite; none is found then
+        thin = thinned(signal, factor)
+    tips = find_qrs(thin, fs / factor)
+    left, tip, right = thin[tips - 1], thin[tips], thin[tips + 1]
     bend = left - 2 * tip + right
-    shift = np.divide(left - right, 2 * bend, out=np.zeros(len(peaks)), where=bend < 0)
-    at = (peaks + np.clip(shift, -0.5, 0.5)) * factor + (factor - 1) / 2
+    shift = np.divide(left - right, 2 * bend, out=np.zeros(len(tips)), where=bend != 0)
+    at = (tips + np.clip(shift, -0.5, 0.5)) * factor + (factor - 1) / 2
     times_s: NDArray[np.float64] = at / fs
     return times_s

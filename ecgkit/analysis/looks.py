@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ecgkit.analysis.coarse import BEAT_FS, beat_times_s, thinned, thinning
 from ecgkit.analysis.heart_rate import mean_heart_rate_bpm
 from ecgkit.analysis.median_beat import cut_beats, likeness, shape_of
-from ecgkit.analysis.rpeaks import LARGEST, SHORTEST_S
+from ecgkit.analysis.qrs_choice import LARGEST, SHORTEST_S
 
 LONGEST_S = 120.0
 UNKNOWN = "can't tell"

@@ -96,7 +96,7 @@ def _check_beats(facts: SignalFacts) -> Finding | str | None:
         text = f"no heart beats were found in {duration_s:.1f} s; is this the ECG channel?"
         return Finding("beats", "warning", text, {"beats": 0, "duration_s": duration_s})
     if len(facts.heights) < LEAST_BEATS:
-        if n >= LEAST_BEATS or duration_s < LEAST_BEATS * LONGEST_RR_S:
+        if duration_s < LEAST_BEATS * LONGEST_RR_S:
             return None
         text = f"no more than {n} heart beats were found in {duration_s:.1f} s; is this the ECG channel?"
         return Finding("beats", "warning", text, {"beats": n, "duration_s": duration_s})
