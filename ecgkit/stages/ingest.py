@@ -107,8 +107,9 @@ def run(
     recording = read_with(file, reading)
     rules = _protocol_of(study_folder, protocol)
     condition = rules.condition(tags.condition)
+    rules.check_subject(tags.subject)
     chosen = choose_leads(recording, leads)
-    rate_bpm, warnings = look_at_signal(chosen, condition)
+    rate_bpm, warnings = look_at_signal(chosen, condition, least_fs_hz=rules.least_fs_hz)
     sha256 = recording.sha256()
     is_new = not is_study(study_folder)
     study = create_study(study_folder, protocol=_protocol_source(protocol))
@@ -140,7 +141,9 @@ def run(
     )
 
 
-def look_at_signal(leads: EcgLeads, condition: Condition) -> tuple[float | None, tuple[str, ...]]:
+def look_at_signal(
+    leads: EcgLeads, condition: Condition, *, least_fs_hz: float | None
+) -> tuple[float | None, tuple[str, ...]]:
     """Return the first lead's mean heart rate, and a sentence for each thing to know before this is trusted.
 
     Raises
@@ -152,6 +155,8 @@ def look_at_signal(leads: EcgLeads, condition: Condition) -> tuple[float | None,
     checks = [check_channel(recording, channel) for channel in leads.channels]
     warnings = [*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)]
     warnings += _too_short(leads.channels[0], condition)
+    if least_fs_hz is not None and leads.channels[0].fs < least_fs_hz:
+        warnings.append(f"{leads.channels[0].fs:g} Hz; the protocol wants at least {least_fs_hz:g} Hz")
     for channel, check in zip(leads.channels, checks, strict=True):
         where = f"channel {channel.name!r}: " if len(checks) > 1 else ""
         for finding in check.findings:

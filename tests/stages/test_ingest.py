@@ -135,6 +135,22 @@ def test_ingest_takes_the_channel_that_is_named(tmp_path: Path) -> None:
         ingest.run(file, Tags("08", "rest"), study_folder=tmp_path / "study", leads=("ECG",))
 
 
+def test_ingest_honours_the_protocols_subject_ids_and_least_rate(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    text = shipped_protocols()["rest"].read_text(encoding="utf-8")
+    assert "least_fs_hz: 250" in text
+    mine.write_text(
+        text.replace("least_fs_hz: 250", "least_fs_hz: 600") + "\nsubject_pattern: 'S\\d\\d'\n",
+        encoding="utf-8",
+    )
+    file, study = acq(tmp_path, beats(400.0)), tmp_path / "study"
+    with pytest.raises(ProtocolError, match="subject id '07', expected one that matches"):
+        ingest.run(file, REST, study_folder=study, protocol=str(mine))
+    assert not study.exists()
+    summary = ingest.run(file, Tags("S07", "rest"), study_folder=study, protocol=str(mine))
+    assert "500 Hz; the protocol wants at least 600 Hz" in summary.warnings
+
+
 def test_ingest_refuses_another_protocol_than_the_studys(tmp_path: Path) -> None:
     study = tmp_path / "study"
     ingest.run(acq(tmp_path, beats(70.0)), REST, study_folder=study)
