@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecgkit.errors import ReadError
 from ecgkit.lookup import pick
+from ecgkit.readers.ecg_channel import millivolts_per_unit
 from ecgkit.readers.options import ReadOptions
 from ecgkit.readers.usable import checked_rate, usable
 from ecgkit.records import Recording
@@ -72,8 +73,8 @@ def read_with(path: Path, options: ReadOptions) -> Recording:
             recording: Recording = pick(FORMATS, name, what="format")(path, options)
             return usable(recording)
     raise ReadError(
-        f"{path}: not a recording of a format that ecgkit reads ({', '.join(FORMATS)}); it starts with "
-        f"the bytes {head[:12].hex(' ')}.{_hint(path)} Give the file as its program saved it"
+        f"{path}: not a recording of a format that ecgkit reads ({', '.join(FORMATS)}); {_looks(head)}."
+        f"{_hint(path)} Give the file as its program saved it"
     )
 
 
@@ -84,8 +85,17 @@ def _refuse_needless(path: Path, name: str, options: ReadOptions, *, takes: Sequ
             raise ReadError(f"{path}: {name} files say this themselves; leave out --{option}")
     if options.fs is not None:
         checked_rate(path, options.fs, f"--fs {options.fs:g}", advice="give the rate that it was recorded at")
-    if options.unit is not None and not options.unit.strip():
-        raise ReadError(f"{path}: --unit {options.unit!r}, expected a unit, such as mV")
+    if options.unit is not None and millivolts_per_unit(options.unit) is None:
+        raise ReadError(f"{path}: --unit {options.unit!r}, expected a unit of voltage, such as mV, uV or V")
+
+
+def _looks(head: bytes) -> str:
+    """Say what a file of an unknown format looks like."""
+    from ecgkit.readers.text_reader import is_text
+
+    if is_text(head):
+        return "text without lines of numbers, expected two or more of them, below a header such as time,ECG"
+    return f"it starts with the bytes {head[:12].hex(' ')}"
 
 
 def _hint(path: Path) -> str:

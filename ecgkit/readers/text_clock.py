@@ -179,7 +179,7 @@ def agreed(
     for one in found[1:]:
         if abs(one.fs - found[0].fs) > RATES_AGREE * found[0].fs:
             advice = (
-                "leave out --fs, or name the --columns without the times to overrule them"
+                "leave out --fs, or name the --columns to take, without the times, to overrule the file"
                 if found[0].source == "--fs"
                 else "correct the one that is wrong, or name the --columns without the times"
             )

@@ -20,17 +20,26 @@ SPACES = " "  # as a separator: any run of spaces and tabs
 DIALECTS = (("\t", "."), (";", "."), (",", "."), (SPACES, "."), ("\t", ","), (";", ","), (SPACES, ","))
 COMMENT_SIGNS = ("#", "%")
 HEAD_LINES = 400
+JUDGED_LINES = 100
 LEAST_SHARE = 0.2  # of a table's cells that are numbers
 DIGITS = re.compile(r"\d")
 LETTERS = re.compile("[a-df-z]", re.IGNORECASE)
 MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?", "*", "inf", "-inf"})
 BRACKETED = re.compile(r"[(\[].*[)\]]")
+VOLTAGES = frozenset({"V", "mV", "uV", "µV", "μV", "nV"})
+UNITS = VOLTAGES | {"s", "sec", "ms", "msec", "us", "µs", "μs", "min", "h", "Hz", "%", "bpm", "BPM", "mmHg"}
+UNITS |= {"Volts", "uS", "µS", "μS", "°C", "degC", "a.u.", "au", "-"}
 
 STATED_RATE = re.compile(
     r"\b(?:sampl(?:ing|es?)[\s_-]*(?:rate|freq\w*|per[\s_-]*sec\w*)|samp_?rate|sfreq|srate|fs)\b"
     r"[^\w.]{0,9}(?P<before>k?hz)?[^\w.]{0,9}"
     r"(?P<number>(?>\d+(?:[.,]\d+)?(?:e[+-]?\d+)?))[^\w.]{0,9}(?P<after>k?hz|\w?s(?:ec)?\b)?",
     re.IGNORECASE,
+)
+# 34,936.5 or 34.936,5 or 34 936: the separators are a comma, point, quote, or one of Unicode's narrow blanks
+# in UTF-8 read as Latin-1
+GROUPED = re.compile(
+    r"[+-]?\d{1,3}(?P<sign>[,.' \xa0]|\xc2\xa0|\xe2\x80[\xaf\x99])\d{3}(?:(?P=sign)\d{3})*(?:[.,]\d+)?"
 )
 THOUSANDS = re.compile(r"(\d),(?=\d{3}\b)")
 OPENSIGNALS = "OpenSignals Text File Format"
@@ -56,6 +65,8 @@ class Layout:
         Samples of each column as the header gives them; empty where it does not.
     left_out
         Columns that are no channel: a time column that is not needed, an empty one at the end of each row.
+    optional
+        Columns at the end that a row may lack, such as one of remarks.
     """
 
     version: str
@@ -67,6 +78,7 @@ class Layout:
     stated: tuple[float, str] | None = None
     counts: tuple[int, ...] = ()
     left_out: frozenset[int] = frozenset()
+    optional: int = 0
 
     @property
     def width(self) -> int:
@@ -86,12 +98,14 @@ def find_layout(lines: Sequence[str]) -> Layout | None:
     dialect = find_dialect(body)
     if dialect is None:
         return None
-    separator, decimal, width = dialect
     first_line = _first_numbers(lines, dialect)
     if first_line is None:
         return None
-    empty = _always_empty(_rows(body, separator), width - 1) and width > 1
+    separator, decimal, width = dialect
+    rows = _rows(body, separator)
     above = [line for line in lines[:first_line] if line.strip()]
+    width, optional = _headed_width(rows[-JUDGED_LINES:], above, dialect)
+    empty = not optional and _always_empty(rows, width - 1) and width > 1
     names, units, preamble = _header(above, separator, width - empty)
     device = _opensignals(above)
     if device is not None and len(device[0]) == width - empty:
@@ -105,6 +119,7 @@ def find_layout(lines: Sequence[str]) -> Layout | None:
         first_line=first_line,
         stated=device[1] if device else stated_rate(preamble),
         left_out=frozenset({width - 1} if empty else ()),
+        optional=optional,
     )
 
 
@@ -115,15 +130,17 @@ def find_dialect(body: Sequence[str]) -> tuple[str, str, int] | None:
     is taken that splits the names above them alike, and then the likelier.
     """
     numbers = [line for line in body if DIGITS.search(line)]
-    judged = numbers[len(numbers) // 4 :]
+    judged = numbers[len(numbers) // 4 :][-JUDGED_LINES:]
     header = next((line for line in reversed(body[: len(body) // 2]) if LETTERS.search(line)), None)
+    split = {separator: _rows(judged, separator) for separator in ("\t", ";", ",", SPACES)}
     best, found = (0.0, False), None
     for separator, decimal in DIALECTS:
-        rows = _rows(judged, separator)
+        rows = split[separator]
         width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-        words = [cell for row in rows for cell in row if cell]
+        n_words = sum(bool(cell) for row in rows for cell in row)
         fitting = [cell for row in rows if len(row) == width for cell in row if cell]
-        share = sum(is_number(cell, decimal) for cell in fitting) / len(words) if words else 0.0
+        good = sum(is_number(cell, decimal) or (width > 1 and is_grouped(cell, decimal)) for cell in fitting)
+        share = good / n_words if n_words else 0.0
         headed = header is not None and len(cells(header, separator)) == width
         if width == 1 and decimal in (header or ""):
             continue  # names with commas between them: no decimal sign
@@ -169,18 +186,24 @@ def is_number(cell: str, decimal: str) -> bool:
         return False
 
 
+def is_grouped(cell: str, decimal: str) -> bool:
+    """Tell whether a cell is a number with thousands separators and a decimal sign, as in 34,936.5."""
+    return decimal in cell and GROUPED.fullmatch(cell) is not None
+
+
 def is_comment(line: str) -> bool:
     """Tell whether a line is a comment."""
     return line.lstrip().startswith(COMMENT_SIGNS)
 
 
 def name_and_unit(header: str) -> tuple[str, str]:
-    """Split ``ECG (mV)`` or ``ECG [mV]`` into the name and the unit."""
+    """Split ``ECG (mV)``, ``ECG [mV]`` or ``ECG_mV`` into the name and the unit."""
     for opening, closing in ("()", "[]"):
         name, found, unit = header.rpartition(opening)
         if found and name.strip() and unit.endswith(closing):
             return name.strip(), unit[:-1].strip()
-    return header, ""
+    name, _, unit = header.rpartition("_")
+    return (name, unit) if name and unit in VOLTAGES else (header, "")
 
 
 def stated_rate(lines: Sequence[str]) -> tuple[float, str] | None:
@@ -215,7 +238,9 @@ def _first_numbers(lines: Sequence[str], dialect: tuple[str, str, int]) -> int |
 
     def fits(index: int) -> bool:
         row = rows[index]
-        return len(row) == width and _all_numbers([row[column] for column in numeric], decimal)
+        # a row may lack a remark at its end, or be one of few that have one
+        long_enough = len(row) == width if separator == SPACES else len(row) > max(numeric, default=width)
+        return long_enough and _all_numbers([row[column] for column in numeric], decimal)
 
     return next((index for index, following in pairwise(places) if fits(index) and fits(following)), None)
 
@@ -235,7 +260,7 @@ def _header(
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """Return names and units of the columns, and the lines above the numbers that hold neither."""
     rest, units = list(above), None
-    if len(rest) > 1 and _is_row_of_units(_named(rest[-1], separator, width)):
+    if len(rest) > 1 and _is_row_of_units(_named(rest[-1], separator, width), rest[-2], separator):
         units = tuple(cell.strip("()[] ") for cell in _named(rest.pop(), separator, width))
     header = _named(rest[-1], separator, width) if rest else []
     if not header:
@@ -257,8 +282,31 @@ def _named(line: str, separator: str, width: int) -> list[str]:
     return row if len(row) == width and any(row) and not stated_rate([line]) else []
 
 
-def _is_row_of_units(row: Sequence[str]) -> bool:
-    return any(row) and all(BRACKETED.fullmatch(cell) for cell in row if cell)
+def _is_row_of_units(row: Sequence[str], above: str, separator: str) -> bool:
+    """Tell whether the cells of a row are units: in brackets, or known ones below as many names."""
+    if not any(row):
+        return False
+    known = len(cells(above, separator)) == len(row) and not is_comment(above)
+    return all(BRACKETED.fullmatch(cell) or (known and cell in UNITS) for cell in row if cell)
+
+
+def _headed_width(
+    rows: Sequence[Sequence[str]], above: Sequence[str], dialect: tuple[str, str, int]
+) -> tuple[int, int]:
+    """Return how many columns the header names, and how many of the last ones a row may lack.
+
+    A row may lack those that most rows lack, and those of texts, such as remarks.
+    """
+    separator, decimal, width = dialect
+    # the last line may be one of units
+    named = max((sum(map(bool, cells(line.lstrip("#% "), separator))) for line in above[-2:]), default=0)
+    full = [row for row in rows if len(row) == named]
+    if separator == SPACES or named < max(width, 2) or not full:
+        return width, 0
+    least = named
+    while least > width or (least > 1 and not _mostly_numbers(full, least - 1, decimal)):
+        least -= 1
+    return named, named - least
 
 
 def _version(separator: str, width: int) -> str:

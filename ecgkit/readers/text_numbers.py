@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
 from ecgkit.readers.foreign import parsing
-from ecgkit.readers.text_layout import COMMENT_SIGNS, MISSING_WORDS, SPACES, Layout, cells
+from ecgkit.readers.text_dates import Form, across_midnight, seconds_of
+from ecgkit.readers.text_layout import COMMENT_SIGNS, GROUPED, MISSING_WORDS, SPACES, Layout, cells
+from ecgkit.readers.usable import counted
 
 PIECE_BYTES = 1 << 22
 PIECE_CELLS = 1 << 18
@@ -45,10 +47,22 @@ class Rows:
 
 @dataclass(slots=True)
 class Column:
-    """A column's numbers, and, where it holds texts, the texts by row, each where it begins."""
+    """A column's numbers or times in seconds; and its texts.
+
+    Attributes
+    ----------
+    form
+        How it writes dates or clock times; None for numbers.
+    texts, grouped
+        How many cells hold texts, and how many of these are numbers with thousands separators.
+    events
+        The texts that were asked for, by row, each where it begins.
+    """
 
     values: NDArray[np.float64]
+    form: Form | None = None
     texts: int = 0
+    grouped: int = 0
     events: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -60,21 +74,23 @@ class Column:
 def check_rows(data: bytes, start: int, layout: Layout) -> Rows:
     """Count the rows from a byte on, up to the first line that has another number of cells."""
     count, line, comment = 0, layout.first_line + 1, ""
+    least = layout.width - layout.optional
     quoted = data.find(b'"', start) >= 0
     for first, piece in _pieces(data, start):
         starts, widths = _widths(piece, layout, quoted=quoted)
         comments = _comments(piece, starts)
         if comments.any():
             comment = chr(piece[starts[np.argmax(comments)]])
-        for index in np.flatnonzero((widths != layout.width) & (widths > 0) & ~comments):
+        fitting = (widths >= least) & (widths <= layout.width)
+        for index in np.flatnonzero(~fitting & (widths > 0) & ~comments):
             text = piece[starts[index] : starts[index + 1]].decode("latin-1").strip()
             if text.startswith(COMMENT_SIGNS):
                 comment = text[0]
             elif text:
-                good = int(np.count_nonzero((widths == layout.width)[:index] & ~comments[:index]))
-                fault = f"line {line + index} has {widths[index]} cells, expected {layout.width}"
+                good = int(np.count_nonzero(fitting[:index] & ~comments[:index]))
+                fault = f"line {line + index} has {counted(widths[index], 'cell')}, expected {layout.width}"
                 return Rows(count + good, first + int(starts[index]), fault, comment)
-        count += int(np.count_nonzero((widths == layout.width) & ~comments))
+        count += int(np.count_nonzero(fitting & ~comments))
         line += len(widths)
     return Rows(count, len(data), "", comment)
 
@@ -86,6 +102,7 @@ def read_columns(
     rows: Rows,
     layout: Layout,
     *,
+    forms: Mapping[int, Form],
     event_columns: Sequence[int],
     most: int,
 ) -> Mapping[int, Column]:
@@ -93,6 +110,8 @@ def read_columns(
 
     Parameters
     ----------
+    forms
+        Columns of dates or clock times.
     event_columns
         Columns whose texts are wanted.
     most
@@ -101,19 +120,20 @@ def read_columns(
     Raises
     ------
     ReadError
-        pandas can't parse the text.
+        pandas can't parse the text, or numbers have thousands separators.
     """
     import pandas as pd
 
     options = _options(layout, rows)
     wanted = options["usecols"]
+    read_forms = {column: form for column, form in forms.items() if form is not Form.UNREAD}
     content = io.BytesIO(data if rows.end == len(data) else data[: rows.end])  # the former takes no memory
     content.seek(start)
     with parsing(path, "table"):
         try:
             frame = pd.read_csv(
                 content,
-                dtype=np.float64,
+                dtype={column: str if column in read_forms else np.float64 for column in wanted},
                 decimal=layout.decimal,
                 float_precision="round_trip",
                 na_values=sorted(MISSING_WORDS),
@@ -123,17 +143,47 @@ def read_columns(
             content.seek(start)
             size = max(1, PIECE_CELLS // layout.width)
             pieces = pd.read_csv(content, dtype=str, na_filter=False, chunksize=size, **options)
-            columns = _mixed(pieces, wanted, layout.decimal, event_columns=event_columns, most=most)
+            columns = _mixed(
+                pieces, wanted, layout.decimal, forms=read_forms, event_columns=event_columns, most=most
+            )
         else:
-            columns = {column: Column(frame[column].to_numpy()) for column in wanted}
-    for column in columns.values():
+            columns = {
+                column: Column(_seconds_or_numbers(frame[column], read_forms.get(column)))
+                for column in wanted
+            }
+    _settle(path, columns, rows, layout, forms=forms, event_columns=event_columns)
+    return columns
+
+
+def _settle(
+    path: Path,
+    columns: Mapping[int, Column],
+    rows: Rows,
+    layout: Layout,
+    *,
+    forms: Mapping[int, Form],
+    event_columns: Sequence[int],
+) -> None:
+    """Finish the columns as they were parsed, and refuse those that were not read as they stand."""
+    for at, column in columns.items():
+        column.form = forms.get(at)
+        if column.form is Form.CLOCK:
+            column.values = across_midnight(column.values)
         column.values[np.isinf(column.values)] = np.nan
+        if column.grouped * 2 > column.texts and at not in event_columns:
+            raise ReadError(
+                f"{path}: thousands separators: {counted(column.grouped, 'cell')} of column "
+                f"{layout.names[at] or at!r} hold numbers such as 12,345.6; export without them"
+            )
         if len(column.values) != rows.count:
             raise ReadError(
                 f"{path}: {len(column.values)} rows were read, {rows.count} counted; a quotation mark or a "
                 "comment among the numbers is in the way. Remove it"
             )
-    return columns
+
+
+def _seconds_or_numbers(parsed: Any, form: Form | None) -> NDArray[np.float64]:
+    return parsed.to_numpy() if form is None else seconds_of(parsed, form)
 
 
 def _options(layout: Layout, rows: Rows) -> dict[str, Any]:
@@ -186,7 +236,13 @@ def _comments(piece: bytes, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _mixed(
-    pieces: Any, wanted: Sequence[int], decimal: str, *, event_columns: Sequence[int], most: int
+    pieces: Any,
+    wanted: Sequence[int],
+    decimal: str,
+    *,
+    forms: Mapping[int, Form],
+    event_columns: Sequence[int],
+    most: int,
 ) -> Mapping[int, Column]:
     """Read columns that hold texts too, piece by piece: what is no number is NaN."""
     parts: dict[int, list[NDArray[np.float64]]] = {column: [] for column in wanted}
@@ -195,10 +251,14 @@ def _mixed(
     first_row = 0
     for piece in pieces:
         for column in wanted:
+            if column in forms:
+                parts[column].append(seconds_of(piece[column], forms[column]))
+                continue
             texts = piece[column].tolist()
-            values, n_texts = _numbers(texts, decimal)
+            values, others = _numbers(texts, decimal)
             parts[column].append(values)
-            found[column].texts += n_texts
+            found[column].texts += len(others)
+            found[column].grouped += sum(GROUPED.fullmatch(text) is not None for text in others)
             if column in event_columns:
                 last[column] = _collect(found[column].events, texts, first_row, last[column], most)
         first_row += len(piece)
@@ -229,17 +289,18 @@ def _collect(
     return last
 
 
-def _numbers(texts: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], int]:
-    """Return the numbers of cells, NaN for what is none, and how many hold other texts."""
-    if decimal != ".":
-        texts = [text.replace(decimal, ".") for text in texts]
+def _numbers(texts: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the numbers of cells, NaN for what is none, and the other texts."""
+    pointed = texts if decimal == "." else [text.replace(decimal, ".") for text in texts]
+    others: list[str] = []
     try:
-        values, n_texts = np.array(texts, dtype=np.float64), 0
+        values = np.array(pointed, dtype=np.float64)
     except ValueError:
-        values, n_texts = np.full(len(texts), np.nan), 0
-        for index, text in enumerate(texts):
+        values = np.full(len(texts), np.nan)
+        for index, text in enumerate(pointed):
             try:
                 values[index] = float(text)
             except ValueError:
-                n_texts += text.strip().lower() not in MISSING_WORDS and bool(text.strip())
-    return values, n_texts
+                other = texts[index].strip()
+                others += [other] if other and other.lower() not in MISSING_WORDS else []
+    return values, others

@@ -7,16 +7,16 @@ from the user (`text_clock`).
 
 from __future__ import annotations
 
-import codecs
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import ReadError
-from ecgkit.readers.acq_text import export_layout, is_export, own_rate
+from ecgkit.readers.acq_text import is_export, own_rate
 from ecgkit.readers.held import held
 from ecgkit.readers.options import ReadOptions
 from ecgkit.readers.text_clock import (
@@ -29,55 +29,29 @@ from ecgkit.readers.text_clock import (
     uniform,
     unit_seconds,
 )
-from ecgkit.readers.text_layout import HEAD_LINES, Layout, find_layout, is_comment
-from ecgkit.readers.text_numbers import Column, Rows, check_rows, decoded, read_columns
-from ecgkit.readers.usable import OR_SALVAGE, lost_samples
+from ecgkit.readers.text_dates import Form, start_of
+from ecgkit.readers.text_layout import find_layout, is_comment
+from ecgkit.readers.text_table import MOST_MARKERS, UTF16, Table, normalised, read_table
+from ecgkit.readers.usable import counted, lost_samples
 from ecgkit.records import SEGMENT_STYLE, Channel, Marker, Recording
 
 TAKES = ("fs", "columns", "unit")
-HEAD_BYTES = 1 << 16
-MOST_COLUMNS = 1024
 LONG_LINES_BYTES, MANY_CELLS = 4000, 100
-MOST_MARKERS = 100_000
 MOST_NAMED = 8  # columns, in warnings
-# also in the plural
-EVENT_NAMES = ("marker", "event", "trigger", "label", "annotation", "comment")
 CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1a")
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-SALVAGE = f"correct or export it again{OR_SALVAGE}"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What was read: the columns by position, and what was wrong with the text."""
-
-    path: Path
-    layout: Layout
-    columns: Mapping[int, Column]
-    warnings: tuple[str, ...]
-    lost: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(next(iter(self.columns.values())).values)
-
-    def shown(self, column: int) -> str:
-        """Return a column as messages name it."""
-        return repr(self.layout.names[column] or f"column {column}")
-
-    def listed(self) -> str:
-        """Return all columns as messages list them."""
-        return ", ".join(f"{column} {self.shown(column)}" for column in self.columns)
+def is_text(head: bytes) -> bool:
+    """Tell from the first bytes whether a file is text; NUL bytes at the end are what a crash leaves."""
+    return head[:2] in UTF16 or not CONTROLS.intersection(head.rstrip(b"\0"))
 
 
 def matches(head: bytes) -> bool:
     """Tell from the first bytes whether a file is text that holds a table of numbers."""
-    if head[:2] not in UTF16:
-        head = head.rstrip(b"\0")  # what a crash leaves at the end
-        if CONTROLS.intersection(head):
-            return False
-    lines = _normalised(head).decode("latin-1").split("\n")
+    if not is_text(head):
+        return False
+    head = head if head[:2] in UTF16 else head.rstrip(b"\0")
+    lines = normalised(head).decode("latin-1").split("\n")
     if len(lines) > 3:
         lines.pop()
         return all(map(is_comment, lines)) or is_export(lines) or find_layout(lines) is not None
@@ -89,9 +63,9 @@ def matches(head: bytes) -> bool:
 def read(path: Path, options: ReadOptions) -> Recording:
     """Read a table of numbers.
 
-    Each column of numbers is a channel, save that of the times, which gives the rate. Cells that hold no
-    number are NaN. Pauses in the times start a new segment. Texts in a column named marker, event, trigger,
-    label, annotation or comment become markers.
+    Each column of numbers is a channel, save those of times, which give the rate, and counters of the rows.
+    Cells that hold no number are NaN. Pauses in the times start a new segment. Texts in a column named
+    marker, event, trigger, label, annotation, comment or note become markers.
 
     Raises
     ------
@@ -100,103 +74,13 @@ def read(path: Path, options: ReadOptions) -> Recording:
         column asked for is not there.
     """
     try:
-        data = _normalised(path.read_bytes())
+        data = normalised(path.read_bytes())
     except OSError as error:
         raise ReadError(f"{path}: can't be read ({error.strerror or error})") from error
-    table = _table(path, data, options)
+    table = read_table(path, data, options)
     columns = _chosen(table, options)
-    clock, timed = _clock(table, columns, options)
-    return _recording(table, [column for column in columns if column not in timed], clock, options)
-
-
-def _normalised(data: bytes) -> bytes:
-    """Return text as UTF-8 or Latin-1 without a mark of its encoding, its lines ended by a line feed."""
-    if data[:2] in UTF16:
-        data = data.decode("utf-16", errors="replace").encode()
-    data = data.removeprefix(codecs.BOM_UTF8)
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
-
-
-def _layout(path: Path, lines: Sequence[str], n_lines: int) -> Layout | None:
-    return export_layout(path, lines, n_lines) or find_layout(lines)
-
-
-def _table(path: Path, data: bytes, options: ReadOptions) -> Table:
-    data, lost = _checked(path, data, options)
-    lines = [decoded(line) for line in data[:HEAD_BYTES].split(b"\n", HEAD_LINES)[:HEAD_LINES]]
-    if len(data) > HEAD_BYTES and len(lines) > 1:
-        lines.pop()
-    layout = _layout(path, lines, data.count(b"\n"))
-    if layout is None:
-        raise ReadError(
-            f"{path}: no table of numbers in the first {len(lines)} lines; expected rows of numbers, below "
-            "a header that may give names, units and the rate"
-        )
-    if layout.width > MOST_COLUMNS:
-        raise ReadError(f"{path}: {layout.width} columns, expected at most {MOST_COLUMNS}; one a channel")
-    start = _line_start(data, layout.first_line)
-    rows = check_rows(data, start, layout)
-    if rows.fault or not rows.count:
-        fault = rows.fault or "there are no rows below the header"
-        if not options.salvage or not rows.count:
-            raise ReadError(f"{path}: {fault}; {SALVAGE}")
-        lost += (f"{fault}; from there on all is lost, {len(data) - rows.end} bytes",)
-    texts = [column for column, name in enumerate(layout.names) if _names_events(name)]
-    columns = read_columns(path, data, start, rows, layout, event_columns=texts, most=MOST_MARKERS)
-    table = Table(path, layout, columns, _unended(data, rows, layout, columns), lost)
-    return _counted(table, rows, options) if layout.counts else table
-
-
-def _checked(path: Path, data: bytes, options: ReadOptions) -> tuple[bytes, tuple[str, ...]]:
-    """Refuse bytes that are no text; with `salvage`, take the whole lines before them."""
-    lost: tuple[str, ...] = ()
-    place = data.find(b"\0")
-    if place >= 0:
-        fault = f"a NUL byte at {place}, which no text holds (a crash leaves such)"
-        if not options.salvage:
-            raise ReadError(f"{path}: {fault}; {SALVAGE}")
-        lost = (f"{fault}; from there on all is lost, {len(data) - place} bytes",)
-        data = data[:place]
-    if options.salvage and not data.endswith(b"\n"):
-        end = data.rfind(b"\n") + 1
-        lost += (f"the last line, {len(data) - end} bytes without a line end: it may be cut off",)
-        data = data[:end]
-    return data, lost
-
-
-def _unended(data: bytes, rows: Rows, layout: Layout, columns: Mapping[int, Column]) -> tuple[str, ...]:
-    """Take the last number of a last line without an end for missing: 0.16559 may be cut to 0.16."""
-    line = decoded(data[data.rfind(b"\n") + 1 :])
-    last = columns.get(layout.width - 1)
-    if rows.fault or last is None or not line.strip() or is_comment(line) or is_time(layout.names[-1]):
-        return ()
-    last.values[-1] = np.nan
-    return ("the last line has no line end: its last number may be cut off, and is read as NaN",)
-
-
-def _names_events(name: str) -> bool:
-    return name.strip().lower().removesuffix("s") in EVENT_NAMES
-
-
-def _line_start(data: bytes, line: int) -> int:
-    start = 0
-    for _ in range(line):
-        start = data.find(b"\n", start) + 1
-    return start
-
-
-def _counted(table: Table, rows: Rows, options: ReadOptions) -> Table:
-    """Compare the rows with the number of samples that the header gives."""
-    expected = max(table.layout.counts)
-    if rows.count == expected:
-        return table
-    if rows.count > expected:
-        warning = f"{rows.count} rows of samples, the header says {expected}"
-        return replace(table, warnings=(*table.warnings, warning))
-    fault = f"{rows.count} rows of samples, the header says {expected}"
-    if not options.salvage:
-        raise ReadError(f"{table.path}: cut off: {fault}; {SALVAGE}")
-    return table
+    clock, start, others = _clock(table, columns, options)
+    return _recording(table, columns, clock, options, start=start, others=others)
 
 
 def _chosen(table: Table, options: ReadOptions) -> list[int]:
@@ -206,13 +90,16 @@ def _chosen(table: Table, options: ReadOptions) -> list[int]:
     chosen = []
     for asked in options.columns:
         names = {
-            column: (name, f"{name} ({unit})", f"{name} [{unit}]") for column, name, unit in _named(table)
+            column: (name, f"{name} ({unit})", f"{name} [{unit}]", f"{name}_{unit}")
+            for column, name, unit in _named(table)
         }
         found = [column for column in table.columns if asked in names[column]]
         found = found or [column for column in table.columns if asked == str(column)]
         if len(found) != 1:
             fault = f"no column {asked!r}" if not found else f"{len(found)} columns {asked!r}: give positions"
             raise ReadError(f"{table.path}: {fault}; there are {table.listed()}")
+        if found[0] in chosen:
+            raise ReadError(f"{table.path}: column {table.shown(found[0])} is named twice in --columns")
         chosen += found
     return chosen
 
@@ -221,38 +108,72 @@ def _named(table: Table) -> list[tuple[int, str, str]]:
     return [(column, table.layout.names[column], table.layout.units[column]) for column in table.columns]
 
 
-def _clock(table: Table, chosen: Sequence[int], options: ReadOptions) -> tuple[Clock, set[int]]:
-    """Return the rate, and the columns that hold times or count rows, which are no channels."""
-    layout, first = table.layout, min(table.columns)
-    times = {column for column in table.columns if is_time(layout.names[column])}
-    if not times and len(table.columns) > 1 and layout.units[first].lower() in ("", *SECONDS):
-        times |= {first} if looks_like_time(table.columns[first].values) else set()
+def _clock(
+    table: Table, chosen: Sequence[int], options: ReadOptions
+) -> tuple[Clock, datetime | None, set[int]]:
+    """Return the rate, the start, and the columns that hold times or count rows, which are no channels."""
+    times = _times(table)
+    # a user who gives the rate and names columns without the times overrules them, and the header
+    overruled = options.fs is not None and options.columns and not set(times).intersection(chosen)
+    usable = [column for column in times if table.columns[column].missing < table.rows]
+    timed = _timed(table, usable[0], options) if usable and not overruled else None
+    clock = agreed(table.path, options.fs, None if overruled else table.layout.stated, timed)
+    if clock is None:
+        raise ReadError(f"{table.path}: {_no_rate(table)}; give it with --fs HZ. Columns: {table.listed()}")
+    dated = [column for column in usable if table.columns[column].form is not None]
+    starts = (_started(table, column) for column in [*(usable[:1] if timed else ()), *dated])
+    start = next((start for start in starts if start is not None), None)
     counters = {
         column
         for column, item in table.columns.items()
         if column not in times
-        and (layout.names[column] or column == first)
-        and is_counter(layout.names[column], item.values)
+        and (table.layout.names[column] or column == min(table.columns))
+        and is_counter(table.layout.names[column], item.values)
     }
-    # a user who gives the rate and names columns without the times overrules these
-    overruled = options.fs is not None and options.columns and not times.intersection(chosen)
-    usable = [
-        column for column in sorted(times) if not overruled and table.columns[column].missing < table.rows
+    return clock, start, {*times, *(counters - set(chosen if options.columns else ()))}
+
+
+def _times(table: Table) -> list[int]:
+    """Return the columns of times, those of numbers first; dates often have whole seconds only."""
+    layout, first = table.layout, min(table.columns)
+    times = [
+        column
+        for column, item in table.columns.items()
+        if is_time(layout.names[column]) or item.form not in (None, Form.UNREAD)
     ]
-    timed = _timed(table, usable[0], options) if usable else None
-    clock = agreed(table.path, options.fs, layout.stated, timed)
-    if clock is None:
-        raise ReadError(
-            f"{table.path}: neither a header nor a column of times states the sampling rate; give it with "
-            f"--fs HZ. Columns: {table.listed()}"
+    if not times and len(table.columns) > 1 and layout.units[first].lower() in ("", *SECONDS):
+        times = [first] if looks_like_time(table.columns[first].values) else []
+    return sorted(times, key=lambda column: table.columns[column].form is not None)
+
+
+def _no_rate(table: Table) -> str:
+    unread = [column for column, item in table.columns.items() if item.form is Form.UNREAD]
+    if unread:
+        return (
+            f"column {table.shown(unread[0])} holds dates in a form that ecgkit does not read, expected one "
+            "such as 2024-03-01T12:00:00.001 or 12:00:00.001, and no header states the sampling rate"
         )
-    return clock, times | (counters - set(chosen if options.columns else ()))
+    return "neither a header nor a column of times states the sampling rate"
+
+
+def _started(table: Table, column: int) -> datetime | None:
+    item = table.columns[column]
+    seconds = _seconds(table, column)
+    return start_of(float(item.values[0]) * (seconds or math.nan), item.form)
+
+
+def _seconds(table: Table, column: int) -> float | None:
+    """Return the seconds in a unit of a column of times; None where it can't be told."""
+    item, layout = table.columns[column], table.layout
+    if item.form is not None:
+        return 1.0
+    return unit_seconds(table.path, layout.names[column], layout.units[column], item.values)
 
 
 def _timed(table: Table, column: int, options: ReadOptions) -> Clock | None:
     """Return the rate that a column of times gives; None where it has no unit and the rate is known."""
     name, values = table.layout.names[column], table.columns[column].values
-    seconds = unit_seconds(table.path, name, table.layout.units[column], values)
+    seconds = _seconds(table, column)
     if seconds is None:
         if options.fs is not None or table.layout.stated is not None:
             return None
@@ -267,7 +188,15 @@ def _timed(table: Table, column: int, options: ReadOptions) -> Clock | None:
     return uniform(table.path, shown, time_s, first_line=table.layout.first_line + 1)
 
 
-def _recording(table: Table, columns: Sequence[int], clock: Clock, options: ReadOptions) -> Recording:
+def _recording(
+    table: Table,
+    columns: Sequence[int],
+    clock: Clock,
+    options: ReadOptions,
+    *,
+    start: datetime | None,
+    others: set[int],
+) -> Recording:
     markers, warnings = _markers(table, clock)
     channels: list[Channel] = []
     lost = list(table.lost)
@@ -275,8 +204,9 @@ def _recording(table: Table, columns: Sequence[int], clock: Clock, options: Read
     for column in columns:
         item = table.columns[column]
         if item.missing == table.rows and not item.events:
-            warnings.append(f"column {table.shown(column)} holds no numbers and is left out")
-        if item.missing == table.rows or item.events:
+            what = "dates in a form that ecgkit does not read," if item.form else "no numbers"
+            warnings.append(f"column {table.shown(column)} holds {what} and is left out")
+        if item.missing == table.rows or item.events or column in others:
             continue
         samples, divider = _samples(table, column)
         missing[table.shown(column)] = int(np.isnan(samples).sum())
@@ -287,6 +217,8 @@ def _recording(table: Table, columns: Sequence[int], clock: Clock, options: Read
         raise ReadError(f"{table.path}: no column of numbers is left; there are {table.listed()}")
     if options.unit and all(table.layout.units[channel.number] for channel in channels):
         raise ReadError(f"{table.path}: its header gives every column's unit; leave out --unit")
+    shown = [table.shown(column) for column in columns if column in others]
+    left_out = ", ".join(name for name in shown if clock.source != f"column {name}")
     return Recording(
         path=table.path,
         format="text",
@@ -296,7 +228,8 @@ def _recording(table: Table, columns: Sequence[int], clock: Clock, options: Read
         markers=markers,
         warnings=(*table.warnings, *warnings, *_missing(missing, table.rows)),
         lost=tuple(lost),
-        details=(("rate from", clock.source),),
+        start_time=start,
+        details=(("rate from", clock.source), *([("left out", left_out)] if left_out else [])),
     )
 
 
@@ -316,7 +249,8 @@ def _missing(missing: Mapping[str, int], n_rows: int) -> list[str]:
     if len(found) > MOST_NAMED:
         return [f"{sum(found.values())} cells of {len(found)} columns hold no number and are read as NaN"]
     return [
-        f"{count} of {n_rows} cells of column {column} hold no number and are read as NaN"
+        f"{count} of {counted(n_rows, 'cell')} of column {column} "
+        f"{'holds no number and is' if count == 1 else 'hold no number and are'} read as NaN"
         for column, count in found.items()
     ]
 

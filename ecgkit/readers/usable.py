@@ -97,11 +97,17 @@ def checked_rate(path: Path, fs: float, said: str, *, advice: str = DAMAGED) -> 
     return fs
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with what it counts: 1 cell, 2 cells."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def lost_samples(index: int, name: str, *, got: int, expected: int, fs: float) -> str:
     """Say how many samples a channel has lost at its end."""
     missing = expected - got
-    last = f"the last {missing / fs:.3g} s ({missing} of {expected} samples)"
-    return f"channel {index} {name!r}: {last if got else f'all {expected} samples'}"
+    samples = counted(expected, "sample")
+    what = f"the last {missing / fs:.3g} s ({missing} of {samples})" if got else f"all {samples}"
+    return f"channel {index} {name!r}: {what}"
 
 
 def scale_warnings(channels: Sequence[Channel]) -> Iterator[str]:
@@ -123,8 +129,8 @@ def marker_warnings(markers: Sequence[Marker], channels: Sequence[Channel], *, f
         yield f"{far} of {len(markers)} markers lie where no recording reaches, and are left out"
     if outside > far:
         yield (
-            f"{outside - far} of {len(markers)} markers lie outside the recording of {ticks} samples; the "
-            "others may be shifted too"
+            f"{outside - far} of {len(markers)} markers lie outside the recording of "
+            f"{counted(ticks, 'sample')}; the others may be shifted too"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.text_files import FS, N_ROWS, SAMPLES, acqknowledge, opensignals, simulated, table, timed, times
+from support.text_files import (
+    FS,
+    N_ROWS,
+    SAMPLES,
+    acqknowledge,
+    dates,
+    opensignals,
+    simulated,
+    table,
+    timed,
+    times,
+)
 
 import ecgkit
 from ecgkit.errors import ReadError
@@ -275,6 +287,7 @@ def test_read_leaves_out_times_without_a_name_and_counters(tmp_path: Path) -> No
     rows = [[row, *values] for row, values in enumerate(simulated().tolist())]
     recording = ecgkit.read(written(tmp_path, table([["", "ECG", "RSP"], *rows])), fs=100)
     assert [(channel.name, channel.number) for channel in recording.channels] == [("ECG", 1), ("RSP", 2)]
+    assert recording.details == (("rate from", "--fs"), ("left out", "'column 0'"))
 
 
 def test_read_refuses_two_rates(tmp_path: Path) -> None:
@@ -288,6 +301,79 @@ def test_read_refuses_two_rates(tmp_path: Path) -> None:
     text = "# fs = 100 Hz\n" + path.read_text()
     with pytest.raises(ReadError, match=r"the header \(fs = 100 Hz\) says 100 Hz, column 'time' 250 Hz"):
         ecgkit.read(written(tmp_path, text))
+
+
+def test_read_lets_fs_and_columns_overrule_the_header(tmp_path: Path) -> None:
+    path = written(tmp_path, "# fs=1000\n" + table([["ECG", "RSP"], *simulated().tolist()]))
+    with pytest.raises(
+        ReadError, match=r"--fs says 500 Hz, the header \(fs=1000\) 1000 Hz; leave out --fs, or"
+    ):
+        ecgkit.read(path, fs=500)
+    recording = ecgkit.read(path, fs=500, columns=["ECG"])
+    assert (recording.fs, recording.details) == (500.0, (("rate from", "--fs"),))
+
+
+LATE = datetime(2024, 3, 1, 23, 59, 59)
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("%Y-%m-%dT%H:%M:%S.%f", LATE),
+        ("%Y-%m-%d %H:%M:%S.%f", LATE),
+        ("%Y-%m-%dT%H:%M:%S.%fZ", LATE.replace(tzinfo=UTC)),
+        ("%Y-%m-%dT%H:%M:%S.%f+01:00", datetime(2024, 3, 1, 22, 59, 59, tzinfo=UTC)),
+        ("%H:%M:%S.%f", None),
+    ],
+)
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("text", ["", "lead off"])
+def test_read_takes_dates_and_clock_times(
+    tmp_path: Path, form: str, start: datetime | None, separator: str, decimal: str, text: str
+) -> None:
+    samples = simulated(n_columns=1)
+    rows = [[date, str(value)] for date, value in zip(dates(N_ROWS, form), samples[:, 0], strict=True)]
+    if text:
+        rows[7][1], samples[7] = text, np.nan
+    recording = ecgkit.read(written(tmp_path, table([["Zeit", "EKG"], *rows], separator, decimal)))
+    assert (recording.fs, recording.start_time) == (FS, start)
+    assert [channel.name for channel in recording.channels] == ["EKG"]
+    assert recording.details == (("rate from", "column 'Zeit'"),)
+    np.testing.assert_array_equal(columns_of(recording), samples)
+
+
+def test_read_takes_the_rate_from_numbers_and_the_start_from_dates(tmp_path: Path) -> None:
+    seconds = dates(N_ROWS, "%Y-%m-%dT%H:%M:%SZ")
+    rows = [[date, *row] for date, row in zip(seconds, timed(simulated()), strict=True)]
+    recording = ecgkit.read(written(tmp_path, table([["date", "t (s)", "a", "b"], *rows])))
+    assert (recording.fs, recording.start_time) == (FS, LATE.replace(tzinfo=UTC))
+    assert recording.details == (("rate from", "column 't'"), ("left out", "'date'"))
+    with pytest.raises(ReadError, match="times in column 'date' do not rise"):
+        ecgkit.read(written(tmp_path, table([["date", "a"], *([row[0], row[2]] for row in rows)])))
+    assert ecgkit.read(tmp_path / "file.csv", fs=250, columns=["a"]).start_time == recording.start_time
+
+
+def test_read_names_dates_that_it_does_not_read(tmp_path: Path) -> None:
+    rows = zip(dates(N_ROWS, "%d.%m.%Y %H:%M:%S,%f"), simulated()[:, 0], strict=True)
+    path = written(tmp_path, table([["Datum", "EKG"], *rows], ";"))
+    with pytest.raises(
+        ReadError, match=r"column 'Datum' holds dates in a form .* not read, .*; give it with --fs"
+    ):
+        ecgkit.read(path)
+    assert ecgkit.read(path, fs=250).warnings == (
+        "column 'Datum' holds dates in a form that ecgkit does not read, and is left out",
+    )
+    gone = written(tmp_path, table([["time", "EKG"], *(["soon", value] for value in simulated()[:, 0])]))
+    assert ecgkit.read(gone, fs=250).warnings == ("column 'time' holds no numbers and is left out",)
+
+
+@pytest.mark.parametrize(("per_s", "digits"), [(1, 3), (1000, 0), (10**6, 0), (10**9, 0)])
+def test_read_takes_the_start_from_seconds_since_1970(tmp_path: Path, per_s: int, digits: int) -> None:
+    first = 1_709_294_400
+    rows = [[f"{(first * 250 + row) * per_s / 250:.{digits}f}", row % 5 + 0.5] for row in range(100)]
+    recording = ecgkit.read(written(tmp_path, table([["timestamp", "ECG"], *rows])))
+    assert recording.start_time == datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 def test_read_makes_a_segment_of_each_pause(tmp_path: Path) -> None:
@@ -339,19 +425,26 @@ def test_read_takes_the_columns_asked_for_in_their_order(tmp_path: Path) -> None
         assert [channel.index for channel in recording.channels] == [0, 1]
     with pytest.raises(ReadError, match="no column 'EKG'; there are 0 'ECG', 1 'RSP', 2 'EDA'"):
         ecgkit.read(path, fs=100, columns=["EKG"])
+    with pytest.raises(ReadError, match="column 'ECG' is named twice in --columns"):
+        ecgkit.read(path, fs=100, columns=["ECG", "0"])
     with pytest.raises(ReadError, match="2 columns 'a': give positions"):
         ecgkit.read(written(tmp_path, table([["a", "a"], *simulated().tolist()])), fs=100, columns=["a"])
 
 
 def test_read_gives_the_users_unit_to_columns_without_one(tmp_path: Path) -> None:
     path = written(tmp_path, table([NAMES, *simulated(n_columns=3).tolist()]))
-    assert [channel.unit for channel in ecgkit.read(path, fs=100, unit="uS").channels] == [
+    assert [channel.unit for channel in ecgkit.read(path, fs=100, unit="uV").channels] == [
         "mV",
         "Volts",
-        "uS",
+        "uV",
     ]
     with pytest.raises(ReadError, match="gives every column's unit; leave out --unit"):
-        ecgkit.read(path, fs=100, unit="uS", columns=["ECG"])
+        ecgkit.read(path, fs=100, unit="uV", columns=["ECG"])
+    for unit in ("nonsense", "uS", "ms"):
+        with pytest.raises(
+            ReadError, match=f"--unit '{unit}', expected a unit of voltage, such as mV, uV or V"
+        ):
+            ecgkit.read(path, fs=100, unit=unit)
 
 
 def test_read_takes_a_row_of_units(tmp_path: Path) -> None:
@@ -362,6 +455,82 @@ def test_read_takes_a_row_of_units(tmp_path: Path) -> None:
         "Channel A",
         "mV",
     )
+
+
+@pytest.mark.parametrize("units", [("s", "mV", "uS", ""), ("[s]", "[mV]", "[uS]", "")])
+def test_read_takes_units_below_the_names(tmp_path: Path, units: tuple[str, ...]) -> None:
+    rows = [["time", "ECG", "EDA", "RSP"], units, *([*row, 0.5] for row in timed(simulated()))]
+    recording = ecgkit.read(written(tmp_path, table(rows)))
+    assert [(channel.name, channel.unit) for channel in recording.channels] == [
+        ("ECG", "mV"),
+        ("EDA", "uS"),
+        ("RSP", ""),
+    ]
+
+
+def test_read_takes_a_voltage_behind_an_underscore_for_the_unit(tmp_path: Path) -> None:
+    names = ["time_ms", "ecg_mV", "lead_I_uV", "raw_V", "a_mv", "b_ms", "_mV"]
+    rows = [[row * 4, *[row % 5 + 0.5] * 6] for row in range(20)]
+    path = written(tmp_path, table([names, *rows]))
+    assert [(channel.name, channel.unit) for channel in ecgkit.read(path).channels] == [
+        ("ecg", "mV"),
+        ("lead_I", "uV"),
+        ("raw", "V"),
+        ("a_mv", ""),
+        ("b_ms", ""),
+        ("_mV", ""),
+    ]
+    assert [channel.name for channel in ecgkit.read(path, columns=["ecg_mV", "raw"]).channels] == [
+        "ecg",
+        "raw",
+    ]
+
+
+@pytest.mark.parametrize("every", [2, 100])
+def test_read_fills_rows_that_lack_their_last_cells(tmp_path: Path, every: int) -> None:
+    notes = {row: ["x"] if row % every == 0 else [] for row in range(N_ROWS)}
+    rows = [[*cells, *notes[row]] for row, cells in enumerate(timed(simulated(n_columns=1)))]
+    path = written(tmp_path, table([["time", "ECG", "note"], *rows]))
+    recording = ecgkit.read(path)
+    np.testing.assert_array_equal(columns_of(recording), simulated(n_columns=1))
+    assert [marker.sample for marker in recording.markers] == list(range(0, N_ROWS, every))
+    assert (recording.warnings, recording.channels[0].name) == ((), "ECG")
+    lines = path.read_text().splitlines()
+    for broken, got in (("0.5", "1 cell"), ("0.5,1,x,y", "4 cells")):
+        with pytest.raises(ReadError, match=f"line 202 has {got}, expected 3"):
+            ecgkit.read(written(tmp_path, "\n".join([*lines[:201], broken, *lines[201:]]) + "\n"))
+    cut = ecgkit.read(written(tmp_path, "\n".join(lines[:199])))
+    assert np.isnan(cut.channels[0].read()).nonzero()[0].tolist() == [197]
+
+
+def test_read_shows_a_header_of_more_cells_than_the_rows(tmp_path: Path) -> None:
+    rows = [[*row, "late"] if at == 700 else row for at, row in enumerate(simulated(800).tolist())]
+    with pytest.raises(
+        ReadError, match=r"line 702 has 3 cells, expected 2 \(the line above the numbers has 3: 'a,b,c'\)"
+    ):
+        ecgkit.read(written(tmp_path, table([["a", "b", "c"], *rows])), fs=100)
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_read_refuses_thousands_separators(tmp_path: Path, decimal: str) -> None:
+    swapped = str.maketrans(",.", ",." if decimal == "." else ".,")
+    rows = [
+        [time, f"{10000 * value:,.1f}".translate(swapped)]
+        for time, value in zip(times(N_ROWS), simulated()[:, 0], strict=True)
+    ]
+    text = "\n".join(["time;ECG", *(f"{time.replace('.', decimal)};{cell}" for time, cell in rows)]) + "\n"
+    with pytest.raises(
+        ReadError, match=r"thousands separators: \d+ cells of column 'ECG' .*; export without"
+    ):
+        ecgkit.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["time,ECG\n", "a,b\nx,y\nz,w\n", "1\n", "Dear colleague,\nwe met at 3.\n"])
+def test_read_says_that_a_text_holds_no_numbers(tmp_path: Path, text: str) -> None:
+    with pytest.raises(
+        ReadError, match=r"not a recording of .*; text without lines of numbers, expected two or"
+    ):
+        ecgkit.read(written(tmp_path, text))
 
 
 def test_read_gives_texts_as_markers_and_numbers_as_channels(tmp_path: Path) -> None:
@@ -410,13 +579,13 @@ def test_read_takes_comments_and_blank_lines_among_the_rows(tmp_path: Path) -> N
 
 def test_read_names_the_line_of_another_length(tmp_path: Path) -> None:
     lines = table([["a", "b"], *simulated().tolist()]).splitlines()
-    for broken, got in (("1.5", 1), ("1.5,2.5,3.5", 3)):
+    for broken, got in (("1.5", "1 cell"), ("1.5,2.5,3.5", "3 cells")):
         path = written(tmp_path, "\n".join([*lines[:101], broken, *lines[101:]]) + "\n")
-        with pytest.raises(ReadError, match=f"line 102 has {got} cells, expected 2; .*--salvage"):
+        with pytest.raises(ReadError, match=f"line 102 has {got}, expected 2; .*--salvage"):
             ecgkit.read(path, fs=100)
         recording = ecgkit.read(path, fs=100, salvage=True)
         np.testing.assert_array_equal(columns_of(recording), simulated()[:100])
-        assert f"line 102 has {got} cells, expected 2; from there on all is lost" in recording.lost[0]
+        assert f"line 102 has {got}, expected 2; from there on all is lost" in recording.lost[0]
 
 
 @pytest.mark.parametrize("name", ["events.csv", "columns.txt", "acqknowledge.txt"])
@@ -452,7 +621,7 @@ def test_read_says_where_a_crash_left_nul_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2\n3,4\n" + "a remark\n" * 3, r"line 3 has 1 cells, expected 2"),
+        ("1,2\n3,4\n" + "a remark\n" * 3, r"line 3 has 1 cell, expected 2"),
         ("# only\n# comments\n" * 9, "no table of numbers in the first"),
         (table([["1"] * 2000] * 3), "2000 columns, expected at most 1024"),
         ('a,b\n1,2\n3,4\n5,"6\n7,8\n', r"rows were read|can't be read|line 4|hold"),

@@ -207,8 +207,9 @@ def test_a_sole_channel_without_a_name_is_the_ecg(build, tmp_path: Path) -> None
         ({"fs": 1e-320}, "--fs 9.99989e-321, expected a sampling rate"),
         ({"fs": float("inf")}, "--fs inf, expected a sampling rate"),
         ({"fs": 0.0}, "--fs 0, expected a sampling rate"),
-        ({"fs": 250.0, "unit": ""}, "--unit '', expected a unit, such as mV"),
-        ({"fs": 250.0, "unit": " "}, "--unit ' ', expected a unit"),
+        ({"fs": 250.0, "unit": ""}, "--unit '', expected a unit of voltage, such as mV, uV or V"),
+        ({"fs": 250.0, "unit": " "}, "--unit ' ', expected a unit of voltage"),
+        ({"fs": 250.0, "unit": "nonsense"}, "--unit 'nonsense', expected a unit of voltage"),
     ],
 )
 def test_read_refuses_options_that_say_nothing(options: dict, message: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -120,7 +121,27 @@ def _comma() -> str:
     )
 
 
+def dates(n_rows: int, form: str, start: datetime = datetime(2024, 3, 1, 23, 59, 59)) -> list[str]:
+    """Return the dates of the rows to the millisecond, in a form of `strftime` in which %f is these."""
+    at = [start + timedelta(seconds=row / FS) for row in range(n_rows)]
+    return [date.strftime(form.replace("%f", f"{date.microsecond // 1000:03d}")) for date in at]
+
+
+def _dates() -> str:
+    rows = zip(dates(N_ROWS, "%Y-%m-%dT%H:%M:%S.%fZ"), simulated()[:, 0], strict=True)
+    return table([["timestamp", "ECG_mV"], *rows])
+
+
+def _clock_and_notes() -> str:
+    clock = dates(N_ROWS, "%H:%M:%S,%f")
+    notes = [["rest"] if row % 50 == 0 else [] for row in range(N_ROWS)]
+    rows = [[time, sample, *note] for time, sample, note in zip(clock, simulated()[:, 0], notes, strict=True)]
+    return table([["Uhrzeit", "EKG", "note"], ["", "mV", ""], *rows], ";", ",")
+
+
 SAMPLES: dict[str, Callable[[Path], Path]] = {
+    "dates.csv": partial(_build, name="dates.csv", text=_dates),
+    "notes.csv": partial(_build, name="notes.csv", text=_clock_and_notes),
     "events.csv": partial(_build, name="events.csv", text=_events),
     "comma.csv": partial(_build, name="comma.csv", text=_comma, encoding="latin-1"),
     "utf16.tsv": partial(
