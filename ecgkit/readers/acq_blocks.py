@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,9 +77,18 @@ def require(source: Source, offset: int, length: int, what: str) -> None:
 def read_block(source: Source, kind: Any, offset: int, what: str) -> Any:
     """Read one of bioread's header classes at an offset."""
     block = kind.for_revision(source.revision, source.order, encoding=source.encoding)
-    require(source, offset, block.struct_length, what)
-    block.unpack_from_file(source.file, offset)
+    length = _length(kind, source.revision)
+    require(source, offset, length, what)
+    source.file.seek(offset)
+    block.offset = offset
+    block.unpack_from_bytes(source.file.read(length))
     return block
+
+
+@lru_cache(maxsize=256)
+def _length(kind: Any, revision: int) -> int:
+    """Return the length of a header class; bioread builds a ctypes class each time it is asked."""
+    return int(kind.for_revision(revision, "<").struct_length)
 
 
 def end_of(source: Source, offset: int, length: int, what: str, *, at_least: int = 1) -> int:
