@@ -1,4 +1,4 @@
-"""Draw the README's pictures from a study: python docs/make_pictures.py STUDY RUN (needs Chromium)."""
+"""Draw the README's pictures: python docs/make_pictures.py STUDY RUN SIMULATED_RECORDING (needs Chromium)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ PICTURES = Path(__file__).parent / "pictures"
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
-def main(study: str, run: str) -> None:
+def main(study: str, run: str, recording: str) -> None:
     folder = Path(study).resolve()
     terminal("status.svg", ["status", "--study", folder.name], cwd=folder.parent)
     page("report.png", Path(run) / "report.html", size="1100,1330")
+    plot = ["info", recording, "--plot", str(PICTURES / "recording.png")]
+    subprocess.run([sys.executable, "-m", "ecgkit", *plot], check=True)
 
 
 def terminal(name: str, command: list[str], *, cwd: Path, width: int = 90) -> None:
