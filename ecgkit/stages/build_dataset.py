@@ -28,7 +28,7 @@ from ecgkit.stages.windows import CutWindows, cut_recording
 from ecgkit.study.folder import Study, open_study, read_participants
 from ecgkit.study.session_file import read_session
 
-COMPUTED_BY = ("numpy", "scipy", "neurokit2", "h5py")
+COMPUTED_BY = ("numpy", "scipy", "h5py")
 CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", "quality", *LEAD_COLUMNS)
 LeftOut = dict[str, str]  # "sha256" of the session's source, and the "reason"
 
