@@ -140,16 +140,13 @@ def place(texts: Sequence[tuple[float, str]], segments: Sequence[Segment], *, fs
     for onset, text in texts:
         begin, start_s, limit_s = known[max(0, bisect.bisect_right(onsets, onset) - 1)]
         time_s = min(start_s + onset - begin, limit_s)
-        markers.append(Marker(sample=round(time_s * fs), time_s=time_s, text=text, style="edf"))
+        sample = round(time_s * fs)
+        markers.append(Marker(sample, sample / fs, text, style="edf"))
     return sorted(markers, key=lambda marker: marker.sample)
 
 
 def _gaps(segments: Sequence[Segment], fs: float) -> Iterator[Marker]:
     for before, after in itertools.pairwise(segments):
         gap_s = after.onset_s - before.onset_s - (after.start_s - before.start_s)
-        yield Marker(
-            sample=round(after.start_s * fs),
-            time_s=after.start_s,
-            text=f"gap of {gap_s:.6g} s",
-            style=SEGMENT_STYLE,
-        )
+        sample = round(after.start_s * fs)
+        yield Marker(sample, sample / fs, f"gap of {gap_s:.6g} s", style=SEGMENT_STYLE)

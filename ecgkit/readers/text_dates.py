@@ -38,7 +38,9 @@ def seconds_of(texts: Sequence[str], form: Form) -> NDArray[np.float64]:
     """Return a column's times in seconds, shape (rows,), since 1970 or midnight; NaN for what is none."""
     import pandas as pd
 
-    cells = pd.Series(texts, dtype=object).str.strip().str.replace(",", ".")
+    cells = pd.Series(texts, dtype=object).str.strip()
+    # pandas reads more than this, and warns of some of it
+    cells = cells.where(cells.str.fullmatch(form.value, na=False)).str.replace(",", ".")
     if form is Form.CLOCK:
         since = pd.to_timedelta(cells, errors="coerce")
     else:
