@@ -1,37 +1,24 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from support.recordings import in_memory
 
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import SignalError
 from ecgkit.readers import read
-from ecgkit.records import Channel, Marker, Recording
+from ecgkit.records import Recording
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.stages.windows import cut_recording
 
 PAPER = PipelineConfig()
 
 
-def recording_of(
-    signal: np.ndarray, *, fs: float = 1000.0, unit: str = "mV", pauses: tuple[int, ...] = ()
-) -> Recording:
-    """A recording of one float channel, paused before the samples given."""
-    channel = Channel(
-        index=0,
-        number=1,
-        name="ECG",
-        unit=unit,
-        fs=fs,
-        n_samples=len(signal),
-        dtype=signal.dtype,
-        scale=1.0,
-        offset=0.0,
-        sample_reader=lambda start, stop: signal[start:stop].copy(),
-    )
-    markers = tuple(Marker(sample, sample / fs, "", "apnd") for sample in (0, *pauses))
-    return Recording(None, "acq", "made here", fs=fs, channels=(channel,), markers=markers)  # type: ignore[arg-type]
+def recording_of(signal: np.ndarray, *, fs: float = 1000.0, **options: Any) -> Recording:
+    """A recording of one float channel."""
+    return in_memory(signal, fs, **options)
 
 
 def pulses(duration_s: float, fs: float = 1000.0) -> np.ndarray:
