@@ -6,6 +6,8 @@ import errno
 import io
 import math
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +27,14 @@ UNAVAILABLE = (errno.EACCES, errno.EPERM, errno.EAGAIN, errno.EMFILE)  # the fil
 def atomic_h5(path: Path, *, file_format: str, format_version: str) -> Iterator[h5py.File]:
     """Write an HDF5 file atomically, stamped with its format and version; no times in it.
 
+    A Ctrl-C meanwhile counts when the file is written: HDF5 would swallow it, and the data with it.
+
     Raises
     ------
     OSError
         The disk is full or can't be written.
     """
-    with atomic_path(path) as part, _Uncomplaining(part, "wb+") as disk:
+    with atomic_path(path) as part, _interrupts_later(), _Uncomplaining(part, "wb+") as disk:
         try:
             with h5py.File(disk, "w", libver=("v110", "v110"), track_order=False) as file:
                 file.attrs["format"] = file_format
@@ -41,14 +45,32 @@ def atomic_h5(path: Path, *, file_format: str, format_version: str) -> Iterator[
                 raise disk.failure
 
 
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold a Ctrl-C back until the block ends; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if callable(before):
+        signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        if callable(before):
+            signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
 class _Uncomplaining(io.FileIO):
     """A file that keeps what went wrong for later, and goes on as if nothing had.
 
-    HDF5 that meets a full disk, or a Ctrl-C in here, leaves half its state behind, and the process crashes
-    when it ends.
+    HDF5 that meets a full disk leaves half its state behind, and the process crashes when it ends.
     """
 
-    failure: OSError | KeyboardInterrupt | None = None
+    failure: OSError | None = None
 
     def write(self, data: Any) -> int:
         """Write all of the data, or note why it can't be."""
@@ -57,7 +79,7 @@ class _Uncomplaining(io.FileIO):
         try:
             while left:
                 left = left[super().write(left) :]
-        except (OSError, KeyboardInterrupt) as error:
+        except OSError as error:
             self.failure = self.failure or error
         return length
 
@@ -65,7 +87,7 @@ class _Uncomplaining(io.FileIO):
         """Set the file's length, or note why it can't be."""
         try:
             return super().truncate(size)
-        except (OSError, KeyboardInterrupt) as error:
+        except OSError as error:
             self.failure = self.failure or error
             return size or 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +85,21 @@ def test_atomic_h5_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> No
             raise failure
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself a signal")
+def test_atomic_h5_holds_an_interrupt_back_until_the_file_is_written(tmp_path: Path) -> None:
+    before, went_on = signal.getsignal(signal.SIGINT), False
+    with (
+        pytest.raises(KeyboardInterrupt),
+        atomic_h5(tmp_path / "file.h5", file_format="test", format_version="1") as file,
+    ):
+        os.kill(os.getpid(), signal.SIGINT)
+        file["counts"] = np.arange(3)
+        went_on = True
+    assert went_on
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_open_h5_takes_what_atomic_h5_wrote_and_no_other_format(tmp_path: Path) -> None:
