@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.coarse import BEAT_FS, thinned, thinning
+from ecgkit.analysis.faults import runs
 from ecgkit.analysis.qrs_choice import LOWEST_FS
 from ecgkit.analysis.qrs_detectors import NARROW, Band, band_pass, peaks_of
 
@@ -234,6 +235,5 @@ def _correlation(rows: NDArray[np.float64], template: NDArray[np.float64]) -> ND
 
 def finite_runs(signal: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Return the stretches (start, stop) without a NaN or infinity in any lead, signal (lead, n)."""
-    good = np.isfinite(signal).all(axis=0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(signal).all(axis=0))
+    return [(int(start), int(stop)) for start, stop in runs(good)]

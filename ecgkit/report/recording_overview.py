@@ -54,6 +54,7 @@ def leads_shown(picture: RecordingPicture) -> tuple[LeadPicture, ...]:
 
 
 def lead_color(index: int) -> str:
+    """Return a lead's colour; those past the palette share one."""
     return TONES[index] if index < len(TONES) else SOFT
 
 
@@ -66,6 +67,7 @@ def write_heading(
     left_mm: float = EDGE_MM,
     right_mm: float = CHART_RIGHT_MM,
 ) -> None:
+    """Write a panel's title, and a note at its right end."""
     write(sheet, left_mm, top_mm + 4.5, text, size=9.5, weight="bold")
     write(sheet, right_mm, top_mm + 4.5, note, color=SOFT, ha="right")
 
@@ -79,6 +81,7 @@ def _marker_rows_mm(picture: RecordingPicture) -> float:
 
 
 def overview_mm(picture: RecordingPicture) -> float:
+    """Return how high the overview is, with its heading and its axis."""
     leads_mm = len(leads_shown(picture)) * (NAME_MM + _channel_mm(picture))
     breath_mm = NAME_MM + RESPIRATION_MM if picture.respiration else 0.0
     return HEADING_MM + _marker_rows_mm(picture) + leads_mm + breath_mm + X_AXIS_MM

@@ -176,6 +176,7 @@ def test_refuse_picture_names_the_three_forms(tmp_path: Path, name: str) -> None
 def test_refuse_picture_takes_upper_case_and_what_is_there_already(tmp_path: Path) -> None:
     (tmp_path / "picture.SVG").write_text("old")
     refuse_picture(tmp_path / "picture.SVG", recording(channel(noise(10))))
+    assert (tmp_path / "picture.SVG").read_text() == "old"  # looking at a place does not touch it
 
 
 def test_refuse_picture_refuses_a_folder_and_the_recording(tmp_path: Path) -> None:
