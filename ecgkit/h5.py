@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import math
 import os
@@ -20,6 +21,10 @@ from ecgkit.errors import EcgkitError
 from ecgkit.files import atomic_path
 
 TEXT = h5py.string_dtype("utf-8")
+AT_ONCE = 1 << 20  # values
+MOST_SHRUNK = 1100  # gzip can't shrink by more
+MOST_CHUNK_BYTES = 1 << 26
+SMALL_BYTES = 1 << 20  # not worth a doubt
 UNAVAILABLE = (errno.EACCES, errno.EPERM, errno.EAGAIN, errno.EMFILE)  # the file itself may be sound
 
 
@@ -150,8 +155,8 @@ def dataset(group: h5py.Group, name: str, *, kinds: str, ndim: int, error: type[
     Raises
     ------
     error
-        It is missing, a link elsewhere, stored elsewhere, or of other type or axes. The message holds
-        its HDF5 path.
+        It is missing, a link elsewhere, stored elsewhere, of other type or axes, or claims to be larger
+        than the file. The message holds its HDF5 path.
     """
     where = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
     link = group.get(name, getlink=True)
@@ -162,6 +167,13 @@ def dataset(group: h5py.Group, name: str, *, kinds: str, ndim: int, error: type[
         raise error(f"{where}: expected a data set stored in this file; links to elsewhere are not followed")
     if found.dtype.kind not in kinds or found.ndim != ndim:
         raise error(f"{where}: type {found.dtype}, {found.ndim} axes; expected kind {kinds!r}, {ndim} axes")
+    claimed, stored = found.size * found.dtype.itemsize, found.id.get_storage_size()
+    chunk_bytes = math.prod(found.chunks or ()) * found.dtype.itemsize
+    if claimed > max(MOST_SHRUNK * stored, SMALL_BYTES) or chunk_bytes > MOST_CHUNK_BYTES:
+        raise error(
+            f"{where}: says that it has {claimed} bytes, in pieces of {chunk_bytes}, but {stored} are in the "
+            "file; expected no more than can be in it. Don't use this file"
+        )
     return found
 
 
@@ -200,3 +212,38 @@ def attribute(
             f"{group.file.filename}:{group.name}: attribute {name!r} is {value!r}, expected {expected}"
         )
     return value
+
+
+def content_sha256(file: h5py.File, *, but: str) -> str:
+    """Hash what a file of ours holds: every group, data set and attribute, but for one attribute of the root.
+
+    It does not depend on how HDF5 lays it out, so that two files of the same content have the same hash.
+    """
+    digest = hashlib.sha256()
+    names = [""]
+    file.visit(names.append)
+    for name in sorted(names):
+        item = file[name] if name else file
+        _digest(digest, name, type(item).__name__)
+        for key in sorted(item.attrs):
+            if name or key != but:
+                _digest_values(digest, key, item.attrs[key])
+        if isinstance(item, h5py.Dataset):
+            _digest(digest, item.shape, item.dtype.str)
+            rows = max(1, AT_ONCE // max(1, math.prod(item.shape[1:])))
+            for start in range(0, len(item), rows):
+                _digest_values(digest, "", item[start : start + rows])
+    return digest.hexdigest()
+
+
+def _digest(digest: hashlib._Hash, *what: object) -> None:
+    digest.update("\0".join([*map(str, what), ""]).encode())
+
+
+def _digest_values(digest: hashlib._Hash, key: str, values: Any) -> None:
+    _digest(digest, key)
+    array = np.asarray(values)
+    if array.dtype.kind in "OU":
+        _digest(digest, *(v.decode() if isinstance(v, bytes) else v for v in array.ravel().tolist()))
+    else:
+        digest.update(np.ascontiguousarray(array).data)

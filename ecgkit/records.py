@@ -11,8 +11,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from ecgkit.lookup import unknown
 RawSamples = NDArray[Any]  # of one of these types, native byte order
 RAW_TYPES = ("int16", "int32", "float32", "float64")
 CHUNK_SAMPLES = 1 << 20
+ROUNDING = 1e-6  # of a sample: a whole one may come out a rounding error too large
 
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -283,10 +285,52 @@ class Recording:
         AcqKnowledge marks where a stopped recording was resumed: time jumps there.
         """
         ratio = channel.fs / self.fs
-        # a whole sample may come out a rounding error too large
-        starts = {0} | {math.ceil(m.sample * ratio - 1e-6) for m in self.markers if m.starts_segment}
+        starts = {0} | {math.ceil(m.sample * ratio - ROUNDING) for m in self.markers if m.starts_segment}
         edges = [*sorted(s for s in starts if 0 <= s < channel.n_samples), channel.n_samples]
         return tuple(itertools.pairwise(edges))
+
+    def stretch(self, start_s: float, stop_s: float) -> Recording:
+        """Return the part of the recording from `start_s` to before `stop_s`, as a recording of its own.
+
+        Each channel begins with its first sample at or after `start_s`. Markers inside come along.
+
+        Raises
+        ------
+        ChannelError
+            There is no such stretch in the recording.
+        """
+        if not 0 <= start_s < stop_s <= self.duration_s + ROUNDING / self.fs:
+            raise ChannelError(
+                f"{self.path}: seconds {start_s:g} to {stop_s:g} asked for, it has 0 to {self.duration_s:g}"
+            )
+        markers = [marker for marker in self.markers if start_s <= marker.time_s < stop_s]
+        first = math.ceil(start_s * self.fs - ROUNDING)
+        return replace(
+            self,
+            channels=tuple(_stretch(channel, start_s, stop_s) for channel in self.channels),
+            markers=tuple(
+                replace(m, sample=max(m.sample - first, 0), time_s=m.time_s - start_s) for m in markers
+            ),
+            start_time=None if self.start_time is None else self.start_time + timedelta(seconds=start_s),
+        )
+
+
+def _stretch(channel: Channel, start_s: float, stop_s: float) -> Channel:
+    first, last = (
+        min(math.ceil(edge_s * channel.fs - ROUNDING), channel.n_samples) for edge_s in (start_s, stop_s)
+    )
+    chunks = channel.chunk_reader
+    return replace(
+        channel,
+        n_samples=last - first,
+        sample_reader=partial(_read_later, channel.sample_reader, first),
+        chunk_reader=None if chunks is None else partial(_read_later, chunks, first),
+    )
+
+
+def _read_later(reader: Any, first: int, start: int, stop: int, *size: int) -> Any:
+    """Read what lies [start, stop) from sample `first` on."""
+    return reader(start + first, stop + first, *size)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -325,13 +369,28 @@ class Tags:
 
 
 @dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A stretch of a session that is not to be used, seconds from its start; 0 to infinity is all of it."""
+
+    start_s: float
+    stop_s: float
+    reason: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole session."""
+        return self.start_s == 0 and self.stop_s == math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One tagged stretch of a recording, as a study keeps it.
 
     Attributes
     ----------
     recording
-        Its channels and markers; samples are read from the study's file.
+        Its channels and markers; samples are read from the study's file. What it says of the source (texts
+        of markers, journal, start time) is what a lab asked to keep.
     ecg
         Indexes of the ECG channels, in lead order.
     leads
@@ -340,6 +399,12 @@ class Session:
         Index of the respiration channel, None where there is none.
     sha256
         Hash of the source file it was ingested from.
+    span_s
+        Where in the source file it lies, from and to, seconds; None for all of it.
+    excluded
+        What is not to be used of it, and why.
+    source_name
+        Name of the source file, where a lab asked to keep it.
     """
 
     tags: Tags
@@ -348,3 +413,6 @@ class Session:
     leads: tuple[str, ...]
     respiration: int | None
     sha256: str
+    span_s: tuple[float, float] | None = None
+    excluded: tuple[Exclusion, ...] = ()
+    source_name: str | None = None

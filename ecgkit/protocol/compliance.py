@@ -5,39 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from ecgkit.analysis.measures import Measures
 from ecgkit.protocol.model import MEASURES, Check, Condition, Protocol, Range, closed
-
-if TYPE_CHECKING:
-    from ecgkit.analysis.rhythm import Rhythm
 
 Verdict = Literal["pass", "warn", "fail", "not judged"]
 
 LONG_ENOUGH = 0.9  # of the expected duration: who records three minutes by hand stops within some seconds
 OWN_SOURCE = "duration_s and least_duration_s of the condition"
 RANK: dict[Verdict, int] = {"not judged": 0, "pass": 1, "warn": 2, "fail": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """What was measured of a session; NaN stands for what can't be told.
-
-    Attributes
-    ----------
-    quality_share
-        Share of the session's windows whose ECG can be used, 0 to 1.
-    edr_hz
-        Breathing rate as derived from the ECG.
-    respiration_hz
-        Breathing rate of a respiration channel.
-    """
-
-    rhythm: Rhythm
-    duration_s: float
-    quality_share: float = math.nan
-    edr_hz: float = math.nan
-    respiration_hz: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ecgkit.errors import SignalError, StudyError
+from ecgkit.errors import StudyError
 from ecgkit.protocol.model import Condition, Protocol, load_protocol, shipped_protocols
 from ecgkit.readers import read_with
-from ecgkit.readers.leads import EcgLeads
 from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.readers.respiration_channel import find_respiration
-from ecgkit.records import Channel, Session, Tags
+from ecgkit.records import Channel, Recording, Session, Tags
 from ecgkit.stages.leads import choose_leads
-from ecgkit.stages.signal_check import check_channel
+from ecgkit.stages.measuring import observe
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.study.folder import (
     Study,
@@ -26,7 +26,14 @@ from ecgkit.study.folder import (
     read_participants,
     remove_empty_study,
 )
-from ecgkit.study.session_file import SessionHeader, read_headers, read_session, write_session
+from ecgkit.study.session_file import (
+    Observations,
+    SessionHeader,
+    read_headers,
+    read_session,
+    session_path,
+    write_session,
+)
 
 DEFAULT_PROTOCOL = "dt4ecg"
 
@@ -109,17 +116,22 @@ def run(
     condition = rules.condition(tags.condition)
     rules.check_subject(tags.subject)
     chosen = choose_leads(recording, leads)
-    rate_bpm, warnings = look_at_signal(chosen, condition, least_fs_hz=rules.least_fs_hz)
     sha256 = recording.sha256()
+    respiration = find_respiration(recording.channels)
+    session = Session(
+        tags, without_identity(chosen.recording), chosen.indexes, chosen.names, respiration, sha256
+    )
+    seen = observe(session)
+    seen = dataclasses.replace(
+        seen, warnings=(*seen.warnings, *_beside_protocol(chosen.channels[0], condition, rules.least_fs_hz))
+    )
     is_new = not is_study(study_folder)
     study = create_study(study_folder, protocol=_protocol_source(protocol))
     known = read_headers(study)
     read_participants(study)  # refused here, before anything is written
-    respiration = find_respiration(recording.channels)
-    session = Session(tags, chosen.recording, chosen.indexes, chosen.names, respiration, sha256)
     outcome = _outcome(study, known, session, replace=replace)
     if outcome != "already there":
-        _write(study, session, heart_rate_bpm=rate_bpm, warnings=warnings, is_new=is_new)
+        _write(study, session, seen, is_new=is_new)
         _remove_older(known, tags, sha256)
     for subject in sorted({tags.subject, *(header.tags.subject for header in known)}):
         add_participant(study, subject)  # also those that an interrupted call left out
@@ -133,49 +145,31 @@ def run(
         respiration=None if respiration is None else recording.channels[respiration].name,
         fs=chosen.channels[0].fs,
         duration_s=chosen.channels[0].duration_s,
-        heart_rate_bpm=rate_bpm,
+        heart_rate_bpm=seen.measures.as_json()["rhythm"]["heart_rate_bpm"],
         sha256=sha256,
         simulated=recording.simulated,
         lost=recording.lost,
-        warnings=warnings,
+        warnings=seen.warnings,
     )
 
 
-def look_at_signal(
-    leads: EcgLeads, condition: Condition, *, least_fs_hz: float | None
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return the first lead's mean heart rate, and a sentence for each thing to know before this is trusted.
-
-    Raises
-    ------
-    SignalError
-        There is nothing in a lead: flat, no numbers, or no samples.
-    """
-    recording = leads.recording
-    checks = [check_channel(recording, channel) for channel in leads.channels]
-    warnings = [*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)]
-    warnings += _too_short(leads.channels[0], condition)
-    if least_fs_hz is not None and leads.channels[0].fs < least_fs_hz:
-        warnings.append(f"{leads.channels[0].fs:g} Hz; the protocol wants at least {least_fs_hz:g} Hz")
-    for channel, check in zip(leads.channels, checks, strict=True):
-        where = f"channel {channel.name!r}: " if len(checks) > 1 else ""
-        for finding in check.findings:
-            if finding.severity == "unusable":
-                raise SignalError(
-                    f"{recording.path}, channel {channel.name!r}: {finding.text}; --channel names another"
-                )
-            warnings.append(f"{where}{finding.text}")
-        warnings += [f"{where}{name} not checked: {why}" for name, why in check.skipped.items()]
-    return checks[0].heart_rate_bpm, tuple(warnings)
+def without_identity(recording: Recording) -> Recording:
+    """Take away what can tell who was recorded: texts of markers, journal, start time."""
+    markers = tuple(dataclasses.replace(marker, text="", created=None) for marker in recording.markers)
+    return dataclasses.replace(recording, markers=markers, journal=None, start_time=None)
 
 
-def _too_short(channel: Channel, condition: Condition) -> list[str]:
-    if channel.duration_s >= condition.least_duration_s:
-        return []
-    return [
-        f"{channel.duration_s:.0f} s long; the protocol wants at least {condition.least_duration_s:.0f} s of "
-        f"{condition.label}"
-    ]
+def _beside_protocol(channel: Channel, condition: Condition, least_fs_hz: float | None) -> list[str]:
+    """Say where the recording is not what the protocol wants."""
+    found = []
+    if channel.duration_s < condition.least_duration_s:
+        found.append(
+            f"{channel.duration_s:.0f} s long; the protocol wants at least "
+            f"{condition.least_duration_s:.0f} s of {condition.label}"
+        )
+    if least_fs_hz is not None and channel.fs < least_fs_hz:
+        found.append(f"{channel.fs:g} Hz; the protocol wants at least {least_fs_hz:g} Hz")
+    return found
 
 
 def _protocol_of(study_folder: Path, protocol: str | None) -> Protocol:
@@ -259,17 +253,10 @@ def _refuse_look_alike(where: Path, known: tuple[SessionHeader, ...], subject: s
             )
 
 
-def _write(
-    study: Study,
-    session: Session,
-    *,
-    heart_rate_bpm: float | None,
-    warnings: tuple[str, ...],
-    is_new: bool,
-) -> None:
+def _write(study: Study, session: Session, seen: Observations, *, is_new: bool) -> None:
     """Write the session; if that fails, take a study that was made for it away again."""
     try:
-        write_session(study, session, heart_rate_bpm=heart_rate_bpm, warnings=warnings)
+        write_session(session_path(study, session.tags), session, seen)
     except BaseException:
         if is_new:
             remove_empty_study(study)

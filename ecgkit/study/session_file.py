@@ -1,25 +1,73 @@
-"""One session as a file: the samples as recorded, the tags, and where it came from."""
+"""One session as a file: samples as recorded, tags, what was seen in the signal, where it came from."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgkit import __version__
+from ecgkit.analysis.measures import Measures, measures_from_json
+from ecgkit.analysis.quality import WindowQuality
 from ecgkit.errors import StudyError
-from ecgkit.h5 import atomic_h5, attribute, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import RAW_TYPES, Channel, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.h5 import atomic_h5, attribute, content_sha256, dataset, open_h5, read_texts, write_texts
+from ecgkit.records import RAW_TYPES, Channel, Exclusion, Marker, RawSamples, Recording, Session, Tags
 from ecgkit.study.folder import Study
 
 FORMAT = "ecgkit-session"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 NONE = -1  # stands for "none" among indexes
+HASH = "content_sha256"
+
+open_session = partial(open_h5, file_format=FORMAT, versions=[FORMAT_VERSION], error=StudyError)
+text_of = partial(attribute, kind=str, error=StudyError)
+number_of = partial(attribute, kind=float, error=StudyError)
+index_of = partial(attribute, kind=int, error=StudyError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QualityTrack:
+    """Signal quality along a session, window by window.
+
+    Attributes
+    ----------
+    start_s
+        From the session's start, (N,).
+    window_s
+        Length of each.
+    """
+
+    start_s: NDArray[np.float64]
+    window_s: float
+    indices: WindowQuality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations:
+    """What was seen in a session's signal, so that nobody has to look again.
+
+    Attributes
+    ----------
+    warnings
+        What to know before it is used; one sentence each.
+    beats_s
+        Times of the R peaks of the first lead, seconds from the session's start, for each stretch without
+        a gap.
+    """
+
+    measures: Measures
+    warnings: tuple[str, ...]
+    beats_s: tuple[NDArray[np.float64], ...]
+    quality: QualityTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +77,28 @@ class SessionHeader:
     path: Path
     tags: Tags
     sha256: str
+    span_s: tuple[float, float] | None
+    fs: float
     duration_s: float
-    heart_rate_bpm: float | None
     ecg: tuple[int, ...]
+    leads: tuple[str, ...]
     simulated: bool
+    measures: Measures
     warnings: tuple[str, ...]
     lost: tuple[str, ...]
+    excluded: tuple[Exclusion, ...]
+    content_sha256: str
+
+    @property
+    def heart_rate_bpm(self) -> float | None:
+        """Mean heart rate, None where it is not known."""
+        rate_bpm = self.measures.rhythm.heart_rate_bpm
+        return rate_bpm if math.isfinite(rate_bpm) else None
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether the whole session is not to be used."""
+        return any(exclusion.is_whole for exclusion in self.excluded)
 
 
 def session_path(study: Study, tags: Tags) -> Path:
@@ -42,36 +106,36 @@ def session_path(study: Study, tags: Tags) -> Path:
     return study.sessions_folder / f"{tags.key}.h5"
 
 
-def write_session(
-    study: Study, session: Session, *, heart_rate_bpm: float | None, warnings: tuple[str, ...]
-) -> Path:
-    """Write a session into a study, atomically; an older one with the same tags is replaced.
+def write_session(path: Path, session: Session, observations: Observations) -> None:
+    """Write a session, atomically.
 
-    All channels are copied as they were recorded, integer counts with scale and offset. Of markers the
-    place and the style are kept; their texts, dates, the journal and the file's name stay out, since they
-    can tell who the subject is.
+    All channels are copied as they were recorded, integer counts with scale and offset. What can tell who
+    the subject is (texts of markers, journal, start time, the source's name) is kept where the session has
+    it: ingest takes it away unless asked not to.
     """
-    path = session_path(study, session.tags)
     recording = session.recording
+    span_s = session.span_s or (math.nan, math.nan)
     with atomic_h5(path, file_format=FORMAT, format_version=FORMAT_VERSION) as file:
         file.attrs["ecgkit_version"] = __version__
         for name in ("subject", "condition", "visit", "take"):
             file.attrs[name] = getattr(session.tags, name)
         file.attrs["source_sha256"] = session.sha256
         file.attrs["source_version"] = recording.version
+        file.attrs["source_start_s"], file.attrs["source_stop_s"] = span_s
+        file.attrs["source"] = _json(_kept(session))
         file.attrs["simulated"] = recording.simulated
         file.attrs["fs"] = recording.fs
         file.attrs["duration_s"] = recording.channels[session.ecg[0]].duration_s
         file.attrs["ecg"] = np.array(session.ecg, dtype=np.int64)
-        file.attrs["leads"] = json.dumps(list(session.leads), ensure_ascii=False)
+        file.attrs["leads"] = _json(session.leads)
         file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
-        file.attrs["heart_rate_bpm"] = np.nan if heart_rate_bpm is None else heart_rate_bpm
-        file.attrs["warnings"] = json.dumps(list(warnings), ensure_ascii=False)
-        file.attrs["lost"] = json.dumps(list(recording.lost), ensure_ascii=False)
+        file.attrs["lost"] = _json(recording.lost)
+        file.attrs["excluded"] = _json([_exclusion_json(exclusion) for exclusion in session.excluded])
         for channel in recording.channels:
             _write_channel(file, channel)
         _write_markers(file, recording.markers)
-    return path
+        _write_observations(file, observations)
+        file.attrs[HASH] = content_sha256(file, but=HASH)
 
 
 def read_session(path: Path) -> Session:
@@ -82,49 +146,98 @@ def read_session(path: Path) -> Session:
     StudyError
         The file is damaged, of another format or version, or its tags are not those of its name.
     """
-    with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=StudyError) as file:
+    with open_session(path) as file:
         header = _header(file, path)
         group = file.get("channels")
         if not isinstance(group, h5py.Group):
             raise StudyError(f"{path}: no channels")
         channels = tuple(_channel(path, group, index) for index in range(len(group)))
+        source = _object(file, "source")
+        start = source.get("start_time")
         recording = Recording(
             path=path,
             format="session",
-            version=str(attribute(file, "source_version", str, error=StudyError)),
-            fs=attribute(file, "fs", float, positive=True, error=StudyError),
+            version=text_of(file, "source_version"),
+            fs=header.fs,
             channels=channels,
+            markers=tuple(_markers(file, header.fs)),
+            start_time=None if start is None else datetime.fromisoformat(start),
+            journal=source.get("journal"),
             simulated=header.simulated,
             lost=header.lost,
         )
-        recording = replace(recording, markers=tuple(_markers(file, recording.fs)))
-        leads = _sentences(file, "leads")
-        respiration = attribute(file, "respiration", int, error=StudyError)
+        respiration = index_of(file, "respiration")
     used = {*header.ecg, *([] if respiration == NONE else [respiration])}
-    if len(header.ecg) != len(leads) or not header.ecg or not used <= set(range(len(channels))):
+    if len(header.ecg) != len(header.leads) or not header.ecg or not used <= set(range(len(channels))):
         raise StudyError(
-            f"{path}: ECG channels {header.ecg} as leads {leads}, respiration channel {respiration}, but the "
-            f"file has channels 0 to {len(channels) - 1}; ingest the recording anew"
+            f"{path}: ECG channels {header.ecg} as leads {header.leads}, respiration channel {respiration}, "
+            f"but the file has channels 0 to {len(channels) - 1}; ingest the recording anew"
         )
-    respiration = None if respiration == NONE else respiration
-    return Session(header.tags, recording, header.ecg, leads, respiration, header.sha256)
+    return Session(
+        tags=header.tags,
+        recording=recording,
+        ecg=header.ecg,
+        leads=header.leads,
+        respiration=None if respiration == NONE else respiration,
+        sha256=header.sha256,
+        span_s=header.span_s,
+        excluded=header.excluded,
+        source_name=source.get("name"),
+    )
+
+
+def read_observations(path: Path) -> Observations:
+    """Read what was seen in a session's signal.
+
+    Raises
+    ------
+    StudyError
+        The file is damaged, or of another format or version.
+    """
+    with open_session(path) as file:
+        header = _header(file, path)
+        times_s, stretch = (_values(file["beats"], name, kinds) for name, kinds in BEATS.items())
+        edges = np.flatnonzero(np.diff(stretch)) + 1
+        start_s, *indices = (_values(file["quality"], name, "iuf") for name in ("start_s", *INDICES))
+        if len({len(values) for values in (start_s, *indices)}) > 1 or len(times_s) != len(stretch):
+            raise StudyError(f"{path}: beats or quality of different lengths; ingest the recording anew")
+        return Observations(
+            measures=header.measures,
+            warnings=header.warnings,
+            beats_s=tuple(np.split(times_s, edges)) if len(times_s) else (),
+            quality=QualityTrack(
+                start_s=start_s,
+                window_s=number_of(file["quality"], "window_s", positive=True),
+                indices=WindowQuality(*indices),
+            ),
+        )
 
 
 def read_headers(study: Study) -> tuple[SessionHeader, ...]:
     """Read what every session of a study says about itself, sorted by tags."""
-    headers = []
-    for path in study.session_paths():
-        with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=StudyError) as file:
-            headers.append(_header(file, path))
-    return tuple(sorted(headers, key=lambda header: header.tags))
+    return tuple(sorted(map(read_header, study.session_paths()), key=lambda header: header.tags))
+
+
+def read_header(path: Path) -> SessionHeader:
+    """Read what a session says about itself.
+
+    Raises
+    ------
+    StudyError
+        The file is damaged, of another format or version, or its tags are not those of its name.
+    """
+    with open_session(path) as file:
+        return _header(file, path)
+
+
+def content_sha256_of(path: Path) -> str:
+    """Hash all that a session file holds, reading it to the end; it should be what the file's header says."""
+    with open_session(path) as file:
+        return content_sha256(file, but=HASH)
 
 
 def _header(file: h5py.File, path: Path) -> SessionHeader:
-    text, number = (
-        partial(attribute, kind=str, error=StudyError),
-        partial(attribute, kind=int, error=StudyError),
-    )
-    tagged = text(file, "subject"), text(file, "condition"), number(file, "visit"), number(file, "take")
+    tagged = text_of(file, "subject"), text_of(file, "condition"), *(index_of(file, n) for n in NUMBERED)
     try:
         tags = Tags(*tagged)
     except StudyError as error:
@@ -133,23 +246,85 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         raise StudyError(
             f"{path}: the file's tags are {tags.key}; rename it back, or ingest the recording anew"
         )
-    rate = attribute(file, "heart_rate_bpm", float, error=StudyError)
+    start_s, stop_s = number_of(file, "source_start_s"), number_of(file, "source_stop_s")
     return SessionHeader(
         path=path,
         tags=tags,
-        sha256=text(file, "source_sha256"),
-        duration_s=attribute(file, "duration_s", float, positive=True, error=StudyError),
-        heart_rate_bpm=rate if np.isfinite(rate) else None,
+        sha256=text_of(file, "source_sha256"),
+        span_s=None if math.isnan(start_s) else (start_s, stop_s),
+        fs=number_of(file, "fs", positive=True),
+        duration_s=number_of(file, "duration_s", positive=True),
         ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])),
+        leads=_sentences(file, "leads"),
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
+        measures=measures_from_json(_object(file, "measures")),
         warnings=_sentences(file, "warnings"),
         lost=_sentences(file, "lost"),
+        excluded=tuple(map(_exclusion, json.loads(text_of(file, "excluded")))),
+        content_sha256=text_of(file, HASH),
     )
+
+
+NUMBERED = ("visit", "take")
+BEATS = {"time_s": "f", "stretch": "i"}
+INDICES = tuple(field.name for field in fields(WindowQuality))
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _sentences(file: h5py.File, name: str) -> tuple[str, ...]:
     """Read a list of texts that lies as JSON in an attribute."""
-    return tuple(map(str, json.loads(attribute(file, name, str, error=StudyError))))
+    return tuple(map(str, json.loads(text_of(file, name))))
+
+
+def _object(file: h5py.File, name: str) -> dict[str, Any]:
+    """Read a JSON object that lies in an attribute."""
+    content = json.loads(text_of(file, name))
+    if not isinstance(content, dict):
+        raise StudyError(f"{file.filename}: attribute {name!r} is {content!r}, expected a JSON object")
+    return content
+
+
+def _kept(session: Session) -> dict[str, str]:
+    """Return what the session says of its source, as far as it does."""
+    start = session.recording.start_time
+    kept = {
+        "name": session.source_name,
+        "start_time": None if start is None else start.isoformat(),
+        "journal": session.recording.journal,
+    }
+    return {name: value for name, value in kept.items() if value is not None}
+
+
+def _exclusion_json(exclusion: Exclusion) -> dict[str, Any]:
+    stop_s = exclusion.stop_s if math.isfinite(exclusion.stop_s) else None
+    return {"start_s": exclusion.start_s, "stop_s": stop_s, "reason": exclusion.reason}
+
+
+def _exclusion(content: dict[str, Any]) -> Exclusion:
+    stop_s = math.inf if content["stop_s"] is None else float(content["stop_s"])
+    return Exclusion(float(content["start_s"]), stop_s, str(content["reason"]))
+
+
+def _write_observations(file: h5py.File, seen: Observations) -> None:
+    file.attrs["measures"] = _json(seen.measures.as_json())
+    file.attrs["warnings"] = _json(seen.warnings)
+    sizes = [len(times_s) for times_s in seen.beats_s]
+    file["beats/time_s"] = np.concatenate([np.empty(0), *seen.beats_s])
+    file["beats/stretch"] = np.repeat(np.arange(len(sizes)), sizes)
+    quality = file.create_group("quality")
+    quality.attrs["window_s"] = seen.quality.window_s
+    quality["start_s"] = seen.quality.start_s
+    for name in INDICES:
+        quality[name] = getattr(seen.quality.indices, name)
+
+
+def _values(group: h5py.Group, name: str, kinds: str) -> NDArray[Any]:
+    stored = dataset(group, name, kinds=kinds, ndim=1, error=StudyError)
+    values: NDArray[Any] = stored[:]
+    return values
 
 
 def _write_channel(file: h5py.File, channel: Channel) -> None:
@@ -181,22 +356,22 @@ def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
         raise StudyError(f"{path}:{stored.name}: type {stored.dtype}, expected {', '.join(RAW_TYPES)}")
     return Channel(
         index=index,
-        number=attribute(stored, "number", int, error=StudyError),
-        name=attribute(stored, "name", str, error=StudyError),
-        unit=attribute(stored, "unit", str, error=StudyError),
-        fs=attribute(stored, "fs", float, positive=True, error=StudyError),
+        number=index_of(stored, "number"),
+        name=text_of(stored, "name"),
+        unit=text_of(stored, "unit"),
+        fs=number_of(stored, "fs", positive=True),
         n_samples=len(stored),
         dtype=stored.dtype.newbyteorder("="),
-        scale=attribute(stored, "scale", float, error=StudyError),
-        offset=attribute(stored, "offset", float, error=StudyError),
+        scale=number_of(stored, "scale"),
+        offset=number_of(stored, "offset"),
         sample_reader=partial(_read_samples, path, f"channels/{index:03d}"),
-        missing=(attribute(stored, "missing", int, error=StudyError) if "missing" in stored.attrs else None),
+        missing=index_of(stored, "missing") if "missing" in stored.attrs else None,
     )
 
 
 def _read_samples(path: Path, name: str, start: int, stop: int) -> RawSamples:
     """Read raw samples [start, stop) of one channel."""
-    with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=StudyError) as file:
+    with open_session(path) as file:
         stored = file[name]
         samples: RawSamples = stored[start:stop].astype(stored.dtype.newbyteorder("="), copy=False)
         return samples
@@ -205,14 +380,17 @@ def _read_samples(path: Path, name: str, start: int, stop: int) -> RawSamples:
 def _write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
     group = file.create_group("markers")
     group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
-    group["channel"] = np.array([-1 if m.channel is None else m.channel for m in markers], dtype=np.int64)
+    group["channel"] = np.array([NONE if m.channel is None else m.channel for m in markers], dtype=np.int64)
     write_texts(group, "style", [marker.style for marker in markers])
+    if any(marker.text for marker in markers):
+        write_texts(group, "text", [marker.text for marker in markers])
 
 
 def _markers(file: h5py.File, fs: float) -> Iterator[Marker]:
     group = file["markers"]
-    samples = dataset(group, "sample", kinds="i", ndim=1, error=StudyError)[:]
-    owners = dataset(group, "channel", kinds="i", ndim=1, error=StudyError)[:]
+    samples, owners = (_values(group, name, "i") for name in ("sample", "channel"))
     styles = read_texts(group, "style", error=StudyError)
-    for sample, owner, style in zip(samples, owners, styles, strict=True):
-        yield Marker(int(sample), float(sample / fs), "", style, None if owner < 0 else int(owner))
+    texts = read_texts(group, "text", error=StudyError) if "text" in group else ("",) * len(styles)
+    for sample, owner, style, text in zip(samples, owners, styles, texts, strict=True):
+        marker = Marker(int(sample), float(sample / fs), text, style)
+        yield marker if owner == NONE else replace(marker, channel=int(owner))

@@ -6,10 +6,11 @@ import math
 
 import pytest
 
+from ecgkit.analysis.measures import Measures
 from ecgkit.analysis.respiration import breathing_rate
 from ecgkit.analysis.rhythm import Rhythm, measure_rhythm
 from ecgkit.errors import ProtocolError
-from ecgkit.protocol.compliance import VALUES, Compliance, Measures, judge, judge_visit
+from ecgkit.protocol.compliance import VALUES, Compliance, judge, judge_visit
 from ecgkit.protocol.model import MEASURES, load_protocol
 from ecgkit.simulate.study import CONDITIONS, simulate_recording
 

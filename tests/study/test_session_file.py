@@ -56,7 +56,7 @@ def test_session_says_that_it_is_simulated(built_study: Path) -> None:
 def test_read_session_refuses_other_versions(study: Path) -> None:
     with h5py.File(first_session(study), "a") as file:
         file.attrs["format_version"] = "2.0"
-    with pytest.raises(StudyError, match=r"version '2.0', this ecgkit reads 1.1"):
+    with pytest.raises(StudyError, match=r"version '2.0', this ecgkit reads 1.2"):
         read_session(first_session(study))
 
 

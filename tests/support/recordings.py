@@ -5,11 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgkit.analysis.measures import Measures
+from ecgkit.analysis.quality import WindowQuality
+from ecgkit.analysis.rhythm import measure_rhythm
 from ecgkit.readers.held import held
 from ecgkit.records import Channel, Marker, Recording, Session, Tags
 from ecgkit.simulate.study import SimulatedRecording, simulate_recording
 from ecgkit.study.folder import create_study
-from ecgkit.study.session_file import read_session, write_session
+from ecgkit.study.session_file import Observations, QualityTrack, read_session, session_path, write_session
+
+NOTHING_SEEN = Observations(
+    measures=Measures(measure_rhythm([]), duration_s=1.0),
+    warnings=(),
+    beats_s=(),
+    quality=QualityTrack(np.empty(0), 10.0, WindowQuality(*np.empty((5, 0)), np.empty(0, dtype=np.int8))),
+)
 
 
 def in_memory(
@@ -35,8 +45,8 @@ def in_memory(
 def stored(recording: Recording, folder: Path) -> Recording:
     """The recording as a study keeps it, its first channel taken for the ECG."""
     session = Session(Tags("07", "rest"), recording, (0,), ("X",), None, "0" * 64)
-    study = create_study(folder, protocol="dt4ecg")
-    path = write_session(study, session, heart_rate_bpm=None, warnings=recording.warnings)
+    path = session_path(create_study(folder, protocol="dt4ecg"), session.tags)
+    write_session(path, session, NOTHING_SEEN)
     return read_session(path).recording
 
 
