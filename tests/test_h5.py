@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import StudyError
-from ecgkit.h5 import atomic_h5, open_h5
+from ecgkit.h5 import atomic_h5, content_sha256, dataset, open_h5
 
 WRITING = """
 import pathlib, resource, sys
@@ -114,3 +114,44 @@ def test_open_h5_takes_what_atomic_h5_wrote_and_no_other_format(tmp_path: Path) 
         open_h5(path, file_format="other", versions=["1"], error=StudyError),
     ):
         pass
+
+
+def small_file(
+    path: Path, *, samples: np.ndarray, chunks: tuple[int, ...] | None = None, **attrs: object
+) -> str:
+    """Write a file and return its content's hash."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a/b", data=samples, chunks=chunks, compression="gzip" if chunks else None)
+        file["texts"] = ["x", "y"]
+        file["a/b"].attrs["unit"] = "mV"
+        file.attrs["hash"] = "not hashed"
+        file.attrs.update(attrs)
+        return content_sha256(file, but="hash")
+
+
+def test_content_hash_depends_on_content_and_not_on_layout(tmp_path: Path) -> None:
+    samples = np.arange(3000, dtype="<i2")
+    plain = small_file(tmp_path / "1.h5", samples=samples, x=1)
+    assert small_file(tmp_path / "2.h5", samples=samples, chunks=(100,), x=1) == plain
+    others = [
+        small_file(tmp_path / "3.h5", samples=samples, x=2),
+        small_file(tmp_path / "4.h5", samples=samples, y=1),
+        small_file(tmp_path / "5.h5", samples=samples.astype("<i4"), x=1),
+        small_file(tmp_path / "6.h5", samples=samples[:-1], x=1),
+        small_file(tmp_path / "7.h5", samples=samples + np.int16(1), x=1),
+        small_file(tmp_path / "8.h5", samples=samples.reshape(2, -1), x=1),
+    ]
+    assert len({plain, *others}) == 7
+
+
+def test_dataset_refuses_what_claims_to_be_larger_than_the_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("huge", (1 << 50,), "<f8", chunks=(1 << 16,), compression="gzip")
+        file.create_dataset("late", (1 << 50,), "<f8", chunks=(1 << 16,))
+        file.create_dataset("piece", data=np.zeros(1 << 24), chunks=(1 << 24,), compression="gzip")
+        file.create_dataset("zeros", data=np.zeros(1 << 22), chunks=(1 << 16,), compression="gzip")
+    with h5py.File(tmp_path / "huge.h5", "r") as file:
+        for name in ("huge", "late", "piece"):
+            with pytest.raises(StudyError, match=rf"/{name}: says that it has \d+ bytes"):
+                dataset(file, name, kinds="f", ndim=1, error=StudyError)
+        assert len(dataset(file, "zeros", kinds="f", ndim=1, error=StudyError)) == 1 << 22

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ecgkit.errors import ChannelError, StudyError
 from ecgkit.files import sha256_of
-from ecgkit.records import Channel, Marker, Recording, Tags
+from ecgkit.records import Channel, Exclusion, Marker, Recording, Tags
 
 
 def channel(index: int = 0, name: str = "ECG", *, divider: int = 1, n_samples: int = 10) -> Channel:
@@ -123,6 +124,53 @@ def test_segments_cover_the_channel_and_never_cross_a_marker(starts: set[int], d
     assert covered == list(range(one.n_samples))
     for start, stop in segments:
         assert not any(start * divider < sample <= (stop - 1) * divider for sample in starts)
+
+
+@given(st.integers(0, 59), st.integers(1, 60), st.sampled_from([1, 2, 4]))
+def test_stretch_holds_the_samples_at_or_after_its_start(start: int, length: int, divider: int) -> None:
+    stop = min(start + length, 60)
+    whole = recording(channel(n_samples=60), channel(1, "B", divider=divider, n_samples=60 // divider))
+    part = whole.stretch(start / 100, stop / 100)
+    for before, after in zip(whole.channels, part.channels, strict=True):
+        times_s = np.arange(before.n_samples) / before.fs
+        inside = (times_s > start / 100 - 1e-9) & (times_s < stop / 100 - 1e-9)
+        np.testing.assert_array_equal(after.read_raw(), before.read_raw()[inside])
+        np.testing.assert_array_equal(np.concatenate([np.empty(0), *after.chunks(7)]), after.read())
+
+
+def test_stretch_moves_markers_and_the_start() -> None:
+    from datetime import UTC, datetime
+
+    markers = tuple(Marker(sample=at, time_s=at / 100, text="", style="flag") for at in (0, 19, 20, 39, 40))
+    whole = replace(
+        recording(channel(n_samples=60), markers=markers), start_time=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    part = whole.stretch(0.2, 0.4)
+    assert [marker.sample for marker in part.markers] == [0, 19]
+    assert [round(marker.time_s, 9) for marker in part.markers] == [0, 0.19]
+    assert part.start_time == datetime(2020, 1, 1, microsecond=200_000, tzinfo=UTC)
+    assert part.duration_s == 0.2
+
+
+def test_stretch_reads_on_from_chunk_to_chunk() -> None:
+    def chunks(start: int, stop: int, size: int) -> Iterator[np.ndarray]:
+        for first in range(start, stop, size):
+            yield np.arange(first, min(first + size, stop), dtype=np.int16)
+
+    whole = recording(replace(channel(n_samples=60), chunk_reader=chunks))
+    part = whole.stretch(0.1, 0.5).channels[0]
+    np.testing.assert_array_equal(np.concatenate(list(part.raw_chunks(7, start=3))), np.arange(13, 50))
+
+
+@pytest.mark.parametrize(("start_s", "stop_s"), [(-0.1, 0.2), (0.2, 0.2), (0.3, 0.2), (0, 0.7), (0, np.nan)])
+def test_stretch_refuses_what_is_not_in_the_recording(start_s: float, stop_s: float) -> None:
+    with pytest.raises(ChannelError, match=r"asked for, it has 0 to 0\.6"):
+        recording(channel(n_samples=60)).stretch(start_s, stop_s)
+
+
+def test_exclusion_of_all_is_told_from_that_of_a_span() -> None:
+    assert Exclusion(0, np.inf, "withdrawn").is_whole
+    assert not Exclusion(0, 60, "talking").is_whole
 
 
 def test_tags_key_is_the_sessions_name() -> None:

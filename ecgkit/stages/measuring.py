@@ -81,7 +81,7 @@ def _look_along(
     peaks_s = np.concatenate([np.empty(0), *check.peaks_s])
     tracks, rates_hz, weights = [], [], []
     for block in read_blocks(recording, channel):
-        tracks.append(_quality(block, channel.fs, peaks_s))
+        tracks.append(_quality(block, channel, peaks_s))
         for piece in block.pieces:
             peaks = _inside(peaks_s, piece, channel.fs)
             series = edr(piece.samples, channel.fs, peaks)
@@ -105,17 +105,20 @@ def _inside(peaks_s: NDArray[np.float64], piece: Samples, fs: float) -> NDArray[
 
 
 def _quality(
-    block: Block, fs: float, peaks_s: NDArray[np.float64]
+    block: Block, channel: Channel, peaks_s: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], WindowQuality]:
-    """Judge a block's own windows of 10 s; one that does not lie in a piece as a whole is rejected."""
+    """Judge a block's own windows of 10 s; one that does not lie in a piece as a whole is rejected.
+
+    The last one of a channel may be shorter, but not by more than half.
+    """
+    fs, whole = channel.fs, block.whole
     size = round(QUALITY_WINDOW_S * fs)
-    first = -(-block.whole.first // size)
-    starts = np.arange(first * size, max(block.whole.last - size // 2, first * size), size)
-    starts = starts[starts < block.whole.last]
+    stop = whole.last if whole.last < channel.n_samples else whole.last - size // 2
+    starts = np.arange(-(-whole.first // size) * size, stop, size)
     parts: dict[str, NDArray[Any]] = {name: np.zeros(len(starts)) for name in INDICES}
     parts["verdict"] = np.zeros(len(starts), dtype=np.int8)
     for piece in block.pieces:
-        in_it = (starts >= piece.start) & (np.minimum(starts + size, block.whole.stop) <= piece.stop)
+        in_it = (starts >= piece.start) & (np.minimum(starts + size, whole.stop) <= piece.stop)
         judged = window_quality(
             piece.samples,
             fs,

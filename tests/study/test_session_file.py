@@ -1,3 +1,6 @@
+import dataclasses
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -6,9 +9,19 @@ import pytest
 
 from ecgkit.errors import StudyError
 from ecgkit.readers import read
+from ecgkit.records import Exclusion, Marker, Session, Tags
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
-from ecgkit.study.session_file import read_headers, read_session
+from ecgkit.study.session_file import (
+    Observations,
+    content_sha256_of,
+    read_header,
+    read_headers,
+    read_observations,
+    read_session,
+    session_path,
+    write_session,
+)
 
 
 def first_session(study: Path) -> Path:
@@ -84,3 +97,82 @@ def test_read_session_of_a_cut_or_foreign_file_says_so(study: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(StudyError, match="damaged, or not a whole"):
             read_session(path)
+
+
+def rewritten(study: Path, **changes: object) -> tuple[Session, Observations, Path]:
+    """The study's first session with something changed, written as subject 99."""
+    opened = open_study(study)
+    session, seen = read_session(first_session(study)), read_observations(first_session(study))
+    session = dataclasses.replace(session, tags=Tags("99", "rest"), **changes)
+    path = session_path(opened, session.tags)
+    write_session(path, session, seen)
+    return session, seen, path
+
+
+def test_session_keeps_what_was_seen_and_what_is_excluded(study: Path) -> None:
+    excluded = (Exclusion(1.5, 3.0, "talked"), Exclusion(0, np.inf, "withdrawn – ä"))
+    _, seen, path = rewritten(study, excluded=excluded, span_s=(12.0, 42.0))
+    header, back, again = read_header(path), read_session(path), read_observations(path)
+    assert header.excluded == back.excluded == excluded
+    assert header.is_excluded
+    assert header.span_s == back.span_s == (12.0, 42.0)
+    assert again.measures == seen.measures == header.measures
+    assert again.warnings == seen.warnings
+    assert [len(times_s) for times_s in again.beats_s] == [len(times_s) for times_s in seen.beats_s]
+    for before, after in zip(seen.beats_s, again.beats_s, strict=True):
+        np.testing.assert_array_equal(after, before)
+    np.testing.assert_array_equal(again.quality.start_s, [0, 10, 20])
+    np.testing.assert_array_equal(again.quality.indices.verdict, seen.quality.indices.verdict)
+
+
+def test_session_keeps_of_its_source_what_it_is_given(study: Path) -> None:
+    before = read_session(first_session(study)).recording
+    markers = (Marker(5, 0.005, "Mrs Miller coughs", "flag"), Marker(9, 0.009, "", "apnd", channel=1))
+    start = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    recording = dataclasses.replace(before, journal="a journal", start_time=start, markers=markers)
+    _, _, path = rewritten(study, recording=recording, source_name="miller.acq")
+    after = read_session(path)
+    assert (after.recording.journal, after.recording.start_time) == ("a journal", start)
+    assert after.recording.markers == markers
+    assert after.source_name == "miller.acq"
+    assert read_session(first_session(study)).source_name is None
+
+
+def test_session_knows_the_hash_of_its_content(study: Path) -> None:
+    header = read_header(first_session(study))
+    assert content_sha256_of(header.path) == header.content_sha256
+    with h5py.File(header.path, "a") as file:
+        file["beats/time_s"][0] += 1e-9
+    assert content_sha256_of(header.path) != header.content_sha256
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["measures", "excluded", "warnings", "source", "leads", "lost", "source_start_s", "content_sha256"],
+)
+@pytest.mark.parametrize("value", [None, 5, "", "[", "3", "[3]", '{"a": 1}', b"\xff"])
+def test_read_session_of_nonsense_in_an_attribute_is_refused_or_harmless(
+    study: Path, attribute: str, value: object
+) -> None:
+    path = first_session(study)
+    with h5py.File(path, "a") as file:
+        del file.attrs[attribute]
+        if value is not None:
+            file.attrs[attribute] = value
+    with suppress(StudyError):  # anything else fails the test
+        read_session(path)
+        read_observations(path)
+
+
+def test_read_observations_refuses_huge_and_uneven_arrays(study: Path) -> None:
+    path = first_session(study)
+    with h5py.File(path, "a") as file:
+        del file["quality/b_sqi"]
+        file["quality/b_sqi"] = np.zeros(7)
+    with pytest.raises(StudyError, match="different lengths"):
+        read_observations(path)
+    with h5py.File(path, "a") as file:
+        del file["quality/b_sqi"]
+        file.create_dataset("quality/b_sqi", (1 << 45,), "<f8", chunks=(1 << 16,))
+    with pytest.raises(StudyError, match="says that it has"):
+        read_observations(path)
