@@ -8,9 +8,12 @@ import hashlib
 import os
 import re
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+POLL_S = 0.02  # between two looks at a lock that another has
 TEMPORARY_PREFIX = ".partial-"
 TEMPORARY_FILE = re.compile(re.escape(TEMPORARY_PREFIX) + r"[0-9a-f]{16}(\..*)?")
 
@@ -44,10 +47,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with writing_in(path.parent):
             try:
                 yield part
-                with part.open("rb+") as written:
-                    os.fsync(written.fileno())
+                flush(part)
                 part.replace(path)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:
@@ -113,6 +115,88 @@ def writing_in(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def alone(path: Path, *, wait_s: float) -> Iterator[None]:
+    """Have a lock file alone for the block; wait for whoever has it.
+
+    The lock is the system's: it is given back when the process ends, however it ends. The empty file stays,
+    and may be removed by whoever has it. It keeps threads apart as well; taken twice by one it never comes.
+
+    Raises
+    ------
+    TimeoutError
+        Another process has had it for `wait_s` seconds.
+    OSError
+        The file can't be made or is a link, or the disk knows no locks.
+    """
+    until = time.monotonic() + wait_s
+    while (handle := _taken(path)) is None:
+        if time.monotonic() >= until:
+            raise TimeoutError(errno.ETIMEDOUT, f"in use by another process for {wait_s:g} s", str(path))
+        time.sleep(POLL_S)
+    _held.add(handle)
+    try:
+        yield
+    finally:
+        _held.discard(handle)
+        os.close(handle)
+
+
+def _taken(path: Path) -> int | None:
+    """Return the open lock file once it is ours, None while it is another's."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    ours = False
+    try:
+        ours = _try_lock(handle) and _is_still(path, handle)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        if not ours:
+            os.close(handle)
+    return handle if ours else None
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file; tell whether it could be."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # the latter is how Windows says it
+        return False
+    return True
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    """Tell whether the file that was locked still has this name: who had it may have removed it."""
+    if os.name == "nt":  # what is open can't be removed
+        return True
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    """Close, in a copy of the process, the locks of the original: they would outlive it."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
 def _remove_left_over(folder: Path) -> None:
     for path in folder.iterdir():
         if not TEMPORARY_FILE.fullmatch(path.name) or path.is_symlink():
@@ -123,7 +207,13 @@ def _remove_left_over(folder: Path) -> None:
             path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file's bytes are on the disk."""
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+def sync_folder(folder: Path) -> None:
     """Make a rename durable; Windows can't open a folder and does not need it."""
     if os.name == "nt":
         return

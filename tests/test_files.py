@@ -1,9 +1,17 @@
+import contextlib
 import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ecgkit.files import atomic_path, sha256_of, write_text
+from ecgkit.files import alone, atomic_path, sha256_of, write_text
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="links, forks and open files as POSIX has them")
 
 
 def test_atomic_path_puts_the_whole_file_in_place(tmp_path: Path) -> None:
@@ -73,3 +81,85 @@ def test_write_text_uses_unix_line_ends(tmp_path: Path) -> None:
 def test_sha256_of_known_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_alone_keeps_the_second_waiting(tmp_path: Path) -> None:
+    with alone(tmp_path / ".lock", wait_s=0):
+        with pytest.raises(TimeoutError) as late, alone(tmp_path / ".lock", wait_s=0.05):
+            pass
+        assert late.value.filename == str(tmp_path / ".lock")
+    with alone(tmp_path / ".lock", wait_s=0):
+        pass
+
+
+def test_alone_is_one_at_a_time_among_threads(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+
+    def add_one(_: int) -> None:
+        with alone(tmp_path / ".lock", wait_s=30):
+            number = int(counter.read_text())
+            time.sleep(0.001)
+            counter.write_text(str(number + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(24)))
+    assert counter.read_text() == "24"
+
+
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from ecgkit.files import alone
+with alone(Path(sys.argv[1]), wait_s=0):
+    if sys.argv[2] == "forking" and os.fork() == 0:
+        os.close(1)  # whoever reads it shall not wait for the copy
+        time.sleep(30)
+        os._exit(0)
+    print("held", flush=True)
+    time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("how", ["single", pytest.param("forking", marks=POSIX)])
+def test_alone_is_given_back_by_the_system_when_its_process_is_killed(tmp_path: Path, how: str) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / ".lock"), how],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(TimeoutError), alone(tmp_path / ".lock", wait_s=0):
+            pass
+        holder.kill()
+        holder.wait()
+        with alone(tmp_path / ".lock", wait_s=10):
+            pass
+    finally:
+        holder.stdout.close()
+        if os.name != "nt":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(holder.pid, signal.SIGKILL)  # the copy
+
+
+@POSIX
+def test_alone_sees_that_the_file_was_removed_by_who_had_it(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as having:
+        with alone(path, wait_s=0):
+            waiting = pool.submit(having.enter_context, alone(path, wait_s=10))
+            time.sleep(0.1)
+            path.unlink()
+        waiting.result()
+        with pytest.raises(TimeoutError), alone(path, wait_s=0):
+            pass
+
+
+@POSIX
+def test_alone_makes_no_file_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"\.lock"), alone(tmp_path / ".lock", wait_s=0):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

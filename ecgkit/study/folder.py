@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from ecgkit.errors import ConfigError, StudyError
 from ecgkit.files import write_text
 from ecgkit.settings import Settings, checked, read_yaml
+from ecgkit.study.changing import locked, settle
 
 FORMAT_VERSION = "1.0"
 STUDY_FILE = "study.yaml"
@@ -21,6 +22,7 @@ DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
 PARTICIPANTS_FILE = "participants.tsv"
 IDENTITY = "participant_id"
+COLUMNS = ("age", "sex", "handedness")  # of a new table, as BIDS names them
 
 
 class StudyFile(Settings):
@@ -30,6 +32,7 @@ class StudyFile(Settings):
     name: Annotated[str, Field(min_length=1)]
     protocol: Annotated[str, Field(min_length=1)]
     mains_hz: Annotated[float, Field(ge=40, le=70)] | None = None
+    pseudonym_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None  # its fingerprint
 
     @field_validator("name", "protocol")
     @classmethod
@@ -61,6 +64,11 @@ class Study:
     def dataset_path(self) -> Path:
         """Where `ecgkit build-dataset` puts the data set unless told otherwise."""
         return self.folder / "dataset.h5"
+
+    @property
+    def page_path(self) -> Path:
+        """Where `ecgkit status --html` puts its page unless told otherwise."""
+        return self.folder / "status.html"
 
     @property
     def runs_folder(self) -> Path:
@@ -103,9 +111,26 @@ def open_study(folder: Path | str) -> Study:
     Raises
     ------
     StudyError
+        There is no study here, it is of another format version, or its sessions lie outside of it.
+    """
+    study = describe_study(Path(folder))
+    settle(study.folder)
+    for path in session_links(study):
+        raise StudyError(
+            f"{path}: a link to {path.resolve()}, out of the study; put the folder or the file itself in its "
+            "place"
+        )
+    return study
+
+
+def describe_study(folder: Path) -> Study:
+    """Return what a study says of itself, without a look at its sessions.
+
+    Raises
+    ------
+    StudyError
         There is no study here, or it is of another format version.
     """
-    folder = Path(folder)
     path = folder / STUDY_FILE
     if is_study(folder) and not path.is_file():
         raise StudyError(f"{path}: a folder, or a link to nowhere; expected a file. Put it back in its place")
@@ -127,6 +152,14 @@ def open_study(folder: Path | str) -> Study:
         raise StudyError(str(error)) from error
 
 
+def session_links(study: Study) -> Iterator[Path]:
+    """Yield the folder of sessions, or the sessions in it, where they are links out of the study."""
+    home = study.folder.resolve()
+    for path in (study.sessions_folder, *study.session_paths()):
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            yield path
+
+
 def is_study(folder: Path) -> bool:
     """Tell whether a folder holds a study, sound or not; a link to a disk that is not there counts too."""
     return os.path.lexists(folder / STUDY_FILE)
@@ -142,33 +175,52 @@ def create_study(folder: Path, *, protocol: str | Path) -> Study:
     """
     if is_study(folder):
         return open_study(folder)
-    if folder.exists() and not folder.is_dir():
-        raise StudyError(f"{folder}: a file is in the way, expected a folder")
+    study, texts = new_study(folder, protocol=protocol)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):  # another process may be making it
+        if is_study(folder):
+            return open_study(folder)
+        for path, text in texts.items():
+            write_text(path, text)
+    return study
+
+
+def new_study(
+    folder: Path, *, protocol: str | Path, pseudonym_key: str | None = None
+) -> tuple[Study, dict[Path, str]]:
+    """Return the study that a folder can become, named as it, and the files that make it one.
+
+    Parameters
+    ----------
+    protocol
+        The name of a shipped protocol, or the file of one's own, which is copied into the study.
+    pseudonym_key
+        Fingerprint of the key that ids of its subjects are made with.
+
+    Raises
+    ------
+    StudyError
+        A file is in the way, or another protocol.
+    """
     import yaml
 
+    if folder.exists() and not folder.is_dir():
+        raise StudyError(f"{folder}: a file is in the way, expected a folder")
+    texts = {}
     if isinstance(protocol, Path):
         text, copy = protocol.read_text(encoding="utf-8"), folder / PROTOCOL_FILE
         if copy.exists() and copy.read_text(encoding="utf-8") != text:
             raise StudyError(
                 f"{copy}: another protocol is in the way; move it, or choose another study folder"
             )
-        write_text(copy, text)
+        texts[copy] = text
         protocol = PROTOCOL_FILE
     name = "".join(filter(str.isprintable, folder.resolve().name)) or "study"
-    settings = StudyFile(format_version=FORMAT_VERSION, name=name, protocol=protocol)
-    write_text(folder / STUDY_FILE, yaml.safe_dump(settings.model_dump(exclude_none=True), sort_keys=False))
-    return Study(folder, settings)
-
-
-def remove_empty_study(study: Study) -> None:
-    """Remove a study that was just made and holds no session, and its folder if nothing else is in it."""
-    if study.session_paths():
-        return
-    for name in (STUDY_FILE, PROTOCOL_FILE):
-        (study.folder / name).unlink(missing_ok=True)
-    for folder in (study.sessions_folder, study.folder):
-        with contextlib.suppress(OSError):  # something else is in it
-            folder.rmdir()
+    settings = StudyFile(
+        format_version=FORMAT_VERSION, name=name, protocol=protocol, pseudonym_key=pseudonym_key
+    )
+    texts[folder / STUDY_FILE] = yaml.safe_dump(settings.model_dump(exclude_none=True), sort_keys=False)
+    return Study(folder, settings), texts
 
 
 def read_participants(study: Study) -> dict[str, dict[str, str]]:
@@ -179,7 +231,7 @@ def read_participants(study: Study) -> dict[str, dict[str, str]]:
     StudyError
         It is no such table; the message names the line.
     """
-    columns, *rows = _read_table(study)
+    columns, *rows = read_table(study)
     return {
         row[0].removeprefix("sub-"): {
             column: "" if value == NOT_KNOWN else value
@@ -189,21 +241,16 @@ def read_participants(study: Study) -> dict[str, dict[str, str]]:
     }
 
 
-def add_participant(study: Study, subject: str) -> None:
-    """Add a subject to participants.tsv, if not in it yet; columns and rows of yours are kept."""
-    columns, *rows = _read_table(study)
-    if subject in (row[0].removeprefix("sub-") for row in rows):
-        return
-    rows.append([f"sub-{subject}", *[NOT_KNOWN] * (len(columns) - 1)])
-    lines = ("\t".join(row) + "\n" for row in (columns, *sorted(rows)))
-    write_text(study.folder / PARTICIPANTS_FILE, "".join(lines))
+def table_text(columns: list[str], rows: Iterable[list[str]]) -> str:
+    """Return participants.tsv as text, its rows sorted."""
+    return "".join("\t".join(row) + "\n" for row in (columns, *sorted(rows)))
 
 
-def _read_table(study: Study) -> list[list[str]]:
+def read_table(study: Study) -> list[list[str]]:
     """Return the cells of participants.tsv, column names first; BIDS knows no quotes in it."""
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
-        return [[IDENTITY, "age", "sex"]]
+        return [[IDENTITY, *COLUMNS]]
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:

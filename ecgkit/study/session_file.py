@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecgkit import __version__
 from ecgkit.analysis.measures import Measures, measures_from_json
-from ecgkit.analysis.quality import WindowQuality
+from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality
 from ecgkit.errors import StudyError
 from ecgkit.h5 import atomic_h5, attribute, content_sha256, dataset, open_h5, read_texts, write_texts
 from ecgkit.records import RAW_TYPES, Channel, Exclusion, Marker, RawSamples, Recording, Session, Tags
@@ -197,19 +197,37 @@ def read_observations(path: Path) -> Observations:
     with open_session(path) as file:
         header = _header(file, path)
         times_s, stretch = (_values(file["beats"], name, kinds) for name, kinds in BEATS.items())
-        edges = np.flatnonzero(np.diff(stretch)) + 1
         start_s, *indices = (_values(file["quality"], name, "iuf") for name in ("start_s", *INDICES))
-        if len({len(values) for values in (start_s, *indices)}) > 1 or len(times_s) != len(stretch):
-            raise StudyError(f"{path}: beats or quality of different lengths; ingest the recording anew")
-        return Observations(
-            measures=header.measures,
-            warnings=header.warnings,
-            beats_s=tuple(np.split(times_s, edges)) if len(times_s) else (),
-            quality=QualityTrack(
-                start_s=start_s,
-                window_s=number_of(file["quality"], "window_s", positive=True),
-                indices=WindowQuality(*indices),
-            ),
+        track = QualityTrack(
+            start_s=start_s,
+            window_s=number_of(file["quality"], "window_s", positive=True),
+            indices=WindowQuality(*indices),
+        )
+        _refuse_disorder(path, times_s, stretch, track)
+    edges = np.flatnonzero(np.diff(stretch)) + 1
+    beats_s = tuple(np.split(times_s, edges)) if len(times_s) else ()
+    return Observations(header.measures, header.warnings, beats_s, track)
+
+
+def _refuse_disorder(
+    path: Path, times_s: NDArray[np.float64], stretch: NDArray[np.int64], track: QualityTrack
+) -> None:
+    """Refuse beats and windows that are not in order of time, or not one value each."""
+    ascending = all(
+        np.isfinite(values).all() and (np.diff(values) > 0).all() for values in (times_s, track.start_s)
+    )
+    sizes = {len(track.start_s), *(len(getattr(track.indices, name)) for name in INDICES)}
+    known = np.isin(track.indices.verdict, range(len(VERDICTS))).all()
+    if (
+        not ascending
+        or (np.diff(stretch) < 0).any()
+        or len(sizes) > 1
+        or len(times_s) != len(stretch)
+        or not known
+    ):
+        raise StudyError(
+            f"{path}: beats or quality of different lengths, not in order of time, or of an unknown verdict; "
+            "expected what ecgkit writes. Ingest the recording anew"
         )
 
 
@@ -267,7 +285,6 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
 
 NUMBERED = ("visit", "take")
 BEATS = {"time_s": "f", "stretch": "i"}
-INDICES = tuple(field.name for field in fields(WindowQuality))
 
 
 def _json(content: Any) -> str:
@@ -305,15 +322,19 @@ def _exclusion_json(exclusion: Exclusion) -> dict[str, Any]:
 
 def _exclusion(content: dict[str, Any]) -> Exclusion:
     stop_s = math.inf if content["stop_s"] is None else float(content["stop_s"])
-    return Exclusion(float(content["start_s"]), stop_s, str(content["reason"]))
+    exclusion = Exclusion(float(content["start_s"]), stop_s, str(content["reason"]))
+    if not 0 <= exclusion.start_s < exclusion.stop_s:
+        raise ValueError(f"excluded from {exclusion.start_s:g} to {exclusion.stop_s:g} s")
+    return exclusion
 
 
 def _write_observations(file: h5py.File, seen: Observations) -> None:
     file.attrs["measures"] = _json(seen.measures.as_json())
     file.attrs["warnings"] = _json(seen.warnings)
     sizes = [len(times_s) for times_s in seen.beats_s]
-    file["beats/time_s"] = np.concatenate([np.empty(0), *seen.beats_s])
-    file["beats/stretch"] = np.repeat(np.arange(len(sizes)), sizes)
+    beats = file.create_group("beats")  # one that HDF5 made by the way would hold the time of that
+    beats["time_s"] = np.concatenate([np.empty(0), *seen.beats_s])
+    beats["stretch"] = np.repeat(np.arange(len(sizes)), sizes)
     quality = file.create_group("quality")
     quality.attrs["window_s"] = seen.quality.window_s
     quality["start_s"] = seen.quality.start_s

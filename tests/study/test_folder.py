@@ -1,9 +1,16 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ecgkit.errors import StudyError
-from ecgkit.study.folder import add_participant, create_study, find_study, open_study, read_participants
+from ecgkit.study.folder import (
+    create_study,
+    find_study,
+    open_study,
+    read_participants,
+)
 
 
 def test_create_study_is_opened_the_second_time(tmp_path: Path) -> None:
@@ -45,18 +52,32 @@ def test_open_study_of_nothing_says_how_to_make_one(tmp_path: Path) -> None:
         create_study(tmp_path / "file", protocol="dt4ecg")
 
 
-def test_add_participant_keeps_rows_and_columns_of_ones_own(tmp_path: Path) -> None:
-    study = create_study(tmp_path, protocol="dt4ecg")
-    add_participant(study, "07")
-    table = tmp_path / "participants.tsv"
-    assert table.read_text() == "participant_id\tage\tsex\nsub-07\tn/a\tn/a\n"
-    table.write_text("participant_id\tage\tsex\tsport\nsub-07\t31\tF\trowing\n")
-    add_participant(study, "03")
-    add_participant(study, "07")
-    assert table.read_text() == (
-        "participant_id\tage\tsex\tsport\nsub-03\tn/a\tn/a\tn/a\nsub-07\t31\tF\trowing\n"
-    )
-    assert read_participants(study)["07"] == {"age": "31", "sex": "F", "sport": "rowing"}
+@pytest.mark.skipif(os.name == "nt", reason="links as POSIX has them")
+def test_open_study_refuses_sessions_outside_of_it(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.h5").touch()
+    study.sessions_folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=r"sessions: a link to .*elsewhere, out of the study"):
+        open_study(study.folder)
+    study.sessions_folder.unlink()
+    study.sessions_folder.mkdir()
+    link = study.sessions_folder / "sub-07_visit-1_cond-rest_take-1.h5"
+    link.symlink_to(tmp_path / "elsewhere" / "a.h5")
+    with pytest.raises(StudyError, match=r"take-1\.h5: a link to .*a\.h5, out of the study"):
+        open_study(study.folder)
+    link.unlink()
+    (study.folder / "a.h5").touch()
+    link.symlink_to(study.folder / "a.h5")
+    assert open_study(study.folder) == study
+
+
+def test_create_study_at_once_makes_one(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = ["dt4ecg", "ewing"] * 8
+        made = list(pool.map(lambda name: create_study(tmp_path / "study", protocol=name), names))
+    assert {study.settings.protocol for study in made} in ({"dt4ecg"}, {"ewing"})
+    assert made[0] == open_study(tmp_path / "study")
 
 
 def test_read_participants_names_the_broken_line(tmp_path: Path) -> None:

@@ -171,6 +171,18 @@ def test_read_observations_refuses_huge_and_uneven_arrays(study: Path) -> None:
         file["quality/b_sqi"] = np.zeros(7)
     with pytest.raises(StudyError, match="different lengths"):
         read_observations(path)
+    rewrite = {"quality/verdict": 3, "quality/start_s": np.nan, "beats/time_s": -np.inf}
+    for name, value in rewrite.items():
+        with h5py.File(path, "a") as file:
+            if "b_sqi" in file["quality"]:
+                del file["quality/b_sqi"]
+            file["quality/b_sqi"] = np.zeros(3)
+            kept, file[name][1] = file[name][1], value
+        with pytest.raises(StudyError, match="not in order of time, or of an unknown verdict"):
+            read_observations(path)
+        with h5py.File(path, "a") as file:
+            file[name][1] = kept
+    assert read_observations(path).beats_s
     with h5py.File(path, "a") as file:
         del file["quality/b_sqi"]
         file.create_dataset("quality/b_sqi", (1 << 45,), "<f8", chunks=(1 << 16,))

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.killed import killed_everywhere
+from support.studies import make_study
+
+from ecgkit.errors import StudyError
+from ecgkit.records import Tags
+from ecgkit.stages import build_dataset, erase, exclude, remove, retag, status, study_page, verify
+from ecgkit.stages.retag import NewTags
+from ecgkit.study.changing import changing, read_log
+from ecgkit.study.folder import Study, open_study, read_participants
+from ecgkit.study.session_file import read_headers, session_path
+
+GONE = "gone4711"
+STAYS = "stays"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study of two subjects that speaks of one of them in every place it can."""
+    study = make_study(
+        tmp_path_factory.mktemp("made") / "study", [STAYS, GONE], conditions=("rest", "exercise")
+    )
+    folder = study.folder
+    build_dataset.run(folder)
+    sha256 = {header.tags: header.sha256 for header in read_headers(study)}
+    write_run(study, "001", [GONE, STAYS])
+    write_run(study, "002", [STAYS])
+    write_run(study, "003", [STAYS]).joinpath("predictions.csv").write_text(
+        f"sub-{GONE}_visit-1_cond-rest_take-1\n"
+    )
+    write_run(study, "004", [STAYS]).joinpath("run.json").write_text(f"broken, of {GONE}")
+    write_run(study, "005", [STAYS]).joinpath("notes.bin").write_bytes(
+        b"\0" * 70_000 + sha256[Tags(GONE, "rest")].encode()
+    )
+    exclude.run(folder, f"{GONE}_visit-1_cond-rest", start_s=1, stop_s=2, reason="loose")
+    exclude.run(folder, f"{STAYS}_visit-1_cond-rest", start_s=1, stop_s=2, reason=f"talked to {GONE}")
+    for _ in range(2):
+        retag.run(
+            folder, f"{GONE}_visit-1_cond-rest", NewTags(subject=STAYS), swap=True, reason=f"not {GONE}"
+        )
+    remove.run(folder, [f"{GONE}_visit-1_cond-exercise"], reason="ill")
+    remove.run(folder, [f"{STAYS}_visit-1_cond-exercise"], reason="ill")
+    study_page.write_page(status.run(folder))
+    (folder / "sessions" / ".partial-0123456789abcdef.h5").write_bytes(f"sub-{GONE}".encode())
+    (folder / "runs" / ".partial-0123456789abcdef").mkdir()
+    (folder / ".staged").mkdir()
+    (folder / ".staged" / f"sub-{GONE}_visit-1_cond-rest_take-1.h5").write_bytes(GONE.encode())
+    return study
+
+
+@pytest.fixture
+def some(made: Study, tmp_path: Path) -> Study:
+    return open_study(shutil.copytree(made.folder, tmp_path / "study"))
+
+
+def write_run(study: Study, name: str, subjects: list[str]) -> Path:
+    run = study.runs_folder / name
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"subject_labels": subjects, "dataset_sha256": "0" * 64}))
+    (run / "weights.safetensors").touch()
+    return run
+
+
+def content(study: Study) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
+
+
+def speaks_of(folder: Path, *texts: str) -> list[str]:
+    """Every file that holds one of the texts anywhere, or has it in its name."""
+    return [
+        f"{path.relative_to(folder)}: {text}"
+        for path in folder.rglob("*")
+        for text in texts
+        if text in path.name or (path.is_file() and text.encode() in path.read_bytes())
+    ]
+
+
+def test_erase_leaves_no_trace_but_the_fact(some: Study) -> None:
+    headers = [header for header in read_headers(some) if header.tags.subject == GONE]
+    hashes = {entry["sha256"] for entry in read_log(some) if GONE in entry["session"] and "to" not in entry}
+    traces = {GONE, *hashes, *(h.sha256 for h in headers), *(h.content_sha256 for h in headers)}
+    assert len(hashes) == 2
+    assert all(speaks_of(some.folder, trace) for trace in traces)
+    done = erase.run(some.folder, GONE)
+    assert done.sessions == (f"sub-{GONE}_visit-1_cond-rest_take-1",)
+    assert (done.participant, done.dataset, done.page, done.done) == (True, True, True, True)
+    assert done.runs == ("001", "003", "004", "005")
+    assert done.others == ()
+    assert speaks_of(some.folder, *traces) == []
+    assert not some.dataset_path.exists()
+    assert [run.name for run in some.runs_folder.iterdir()] == ["002"]
+    last = read_log(some)[-1]
+    assert (last.pop("at")[:2], last) == ("20", {"action": "erase", "sessions": 1})
+    assert verify.run(some.folder).is_sound
+
+
+def test_erase_keeps_what_is_of_others(some: Study) -> None:
+    path = session_path(some, Tags(STAYS, "rest"))
+    sha256, before = read_headers(some)[-1].sha256, read_log(some)
+    erase.run(some.folder, GONE)
+    (header,) = read_headers(some)
+    assert (header.path, header.sha256, header.tags) == (path, sha256, Tags(STAYS, "rest"))
+    assert header.excluded[0].reason == "talked to …"
+    assert set(read_participants(some)) == {STAYS}
+    kept = read_log(some)[:-1]
+    assert [entry["action"] for entry in kept] == ["exclude", "retag", "retag", "remove"]
+    assert [entry["session"] for entry in kept[:3]] == [
+        f"sub-{STAYS}_visit-1_cond-rest_take-1",
+        f"sub-{STAYS}_visit-1_cond-rest_take-1",
+        None,
+    ]
+    assert kept[1]["to"] is None
+    assert kept[0]["reason"] is kept[1]["reason"] is None
+    assert kept[3] in before
+
+
+def test_erase_plan_says_what_would_go_and_clears_only_what_was_left_over(some: Study) -> None:
+    (some.folder / "my notes.txt").write_text(f"sub-{GONE} was late")
+    before = content(some)
+    found = erase.plan(some.folder, GONE)
+    assert (found.runs, found.others, found.done) == (("001", "003", "004", "005"), ("my notes.txt",), False)
+    assert found.reasons == (f"sub-{STAYS}_visit-1_cond-rest_take-1",)
+    left_over = {path for path in before if ".partial" in str(path) or ".staged" in str(path)}
+    assert len(left_over) == 2
+    assert content(some) == {path: data for path, data in before.items() if path not in left_over}
+
+
+def test_erase_finds_a_subject_who_is_left_in_the_log_only(some: Study) -> None:
+    remove.run(some.folder, [], subject=GONE, reason="ill")
+    erase.run(some.folder, GONE)
+    assert speaks_of(some.folder, GONE) == []
+
+
+def test_erase_of_a_number_spares_what_only_has_this_number_in_it(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", ["1", "2"], conditions=("rest",))
+    with changing(study) as change:
+        change.note("exclude", session="sub-2_visit-1_cond-rest_take-1", sha256="a" * 64, reason="visit 12")
+    build_dataset.run(study.folder)
+    write_run(study, "001", ["2"])
+    before = session_path(study, Tags("2", "rest")).read_bytes()
+    found = erase.run(study.folder, "1")
+    assert (found.log_entries, found.runs, found.dataset) == (0, (), True)
+    assert session_path(study, Tags("2", "rest")).read_bytes() == before
+    assert len(read_log(study)) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills as POSIX has them")
+def test_erase_that_was_killed_leaves_no_trace_when_asked_again(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", [GONE, STAYS], conditions=("rest",))
+    exclude.run(study.folder, STAYS, reason=f"talked to {GONE}")
+    write_run(study, "001", [GONE, STAYS])
+    script, imports = f"erase.run(folder, {GONE!r})", "from ecgkit.stages import erase"
+    _, killed = killed_everywhere(study.folder, script, imports=imports, every=4)
+    assert len(killed) > 5
+    for folder in killed:
+        try:
+            erase.plan(folder, GONE)
+        except StudyError:  # all of it counted already
+            assert speaks_of(folder, GONE) == []
+        else:
+            erase.run(folder, GONE)
+        assert speaks_of(folder, GONE) == []
+        assert verify.run(folder).is_sound
+
+
+def test_erase_of_nobody_is_refused(some: Study) -> None:
+    with pytest.raises(StudyError, match="nothing of subject 'gone' in this study"):
+        erase.run(some.folder, "gone")

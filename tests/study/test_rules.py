@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from ecgkit.errors import StudyError
+from ecgkit.study.rules import look_alikes, refuse_look_alike
+
+
+@pytest.mark.parametrize(("subject", "other"), [("7", "07"), ("007", "07"), ("S1", "s1"), ("0", "00")])
+def test_refuse_look_alike_names_the_other_id(subject: str, other: str) -> None:
+    with pytest.raises(
+        StudyError, match=f"study: subject '{subject}' looks like '{other}', which is in the study"
+    ):
+        refuse_look_alike(Path("study"), subject, ["x", other])
+
+
+@pytest.mark.parametrize("subject", ["07", "70", "17", "x"])
+def test_refuse_look_alike_lets_other_ids_be(subject: str) -> None:
+    refuse_look_alike(Path("study"), subject, ["07", "S7", "71"])
+
+
+def test_look_alikes_are_found_in_groups() -> None:
+    assert look_alikes(["7", "s1", "07", "007", "S1", "70"]) == (("007", "07", "7"), ("S1", "s1"))
+    assert look_alikes(["1", "2", "10"]) == ()
