@@ -416,3 +416,8 @@ class Session:
     span_s: tuple[float, float] | None = None
     excluded: tuple[Exclusion, ...] = ()
     source_name: str | None = None
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether all of it is not to be used."""
+        return any(exclusion.is_whole for exclusion in self.excluded)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgkit.errors import TrainingError
 from ecgkit.progress import Progress
 from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, run_fit
+from ecgkit.stages.workers import interrupts_held, processes
 
 if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
@@ -100,14 +96,8 @@ def run_fits(
         for task in tasks:
             run_fit(dataset, task, settings, fits, on_epoch=follower.poll)
     else:
-        with _processes(min(jobs, len(tasks))) as pool:
+        with processes(min(jobs, len(tasks))) as pool:
             _run_on(pool, dataset, tasks, settings, fits, follower=follower)
-
-
-def default_jobs(threads: int) -> int:
-    """Return how many fits of so many threads this process may run side by side."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable // threads)
 
 
 def _run_on(
@@ -121,7 +111,7 @@ def _run_on(
 ) -> None:
     futures: list[Future[None]] = []
     try:
-        with _interrupts_held():
+        with interrupts_held():
             futures += [executor.submit(run_fit, dataset, task, settings, fits) for task in tasks]
         pending = set(futures)
         while pending:
@@ -137,45 +127,3 @@ def _run_on(
     finally:
         for future in futures:
             future.cancel()
-
-
-@contextmanager
-def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of fresh processes; if the block fails, end them at once."""
-    before = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-    try:
-        yield pool
-    except BaseException:
-        for child in multiprocessing.active_children():
-            if child not in before:
-                child.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start: they inherit that, so that only this one hears of it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent has ended, however it did."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
-
-
-def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)

@@ -1,90 +1,77 @@
-"""`ecgkit ingest`: one recording, tagged, into the study."""
+"""`ecgkit ingest`: recordings, tagged, into the study."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
 
-from ecgkit.errors import StudyError
-from ecgkit.protocol.model import Condition, Protocol, load_protocol, shipped_protocols
-from ecgkit.readers import read_with
+from ecgkit.errors import ConfigError, StudyError
+from ecgkit.progress import Progress, Silent
+from ecgkit.protocol.model import Protocol, load_protocol, shipped_protocols
 from ecgkit.readers.options import AS_STATED, ReadOptions
-from ecgkit.readers.respiration_channel import find_respiration
-from ecgkit.records import Channel, Recording, Session, Tags
-from ecgkit.stages.leads import choose_leads
-from ecgkit.stages.measuring import observe
+from ecgkit.records import Tags
+from ecgkit.stages.ingest_asked import Asked, Named, read_asked
+from ecgkit.stages.ingest_plan import (
+    Failure,
+    Fault,
+    FileFacts,
+    Placed,
+    PlannedSession,
+    Row,
+    place_row,
+    refuse_conflicts,
+)
+from ecgkit.stages.ingest_session import FileTask, Prepared, SessionTask, TakeOptions, look_at, prepare
+from ecgkit.stages.ingest_study import Decision, Destination, KnownSessions, decide, put_in, staging
+from ecgkit.stages.ingest_summary import IngestSummary, Outcome, SessionSummary, left_out, taken
+from ecgkit.stages.pseudonym import check_key, pseudonyms, read_key
 from ecgkit.stages.study_protocol import protocol_of
-from ecgkit.study.folder import (
-    Study,
-    add_participant,
-    create_study,
-    is_study,
-    open_study,
-    read_participants,
-    remove_empty_study,
-)
-from ecgkit.study.session_file import (
-    Observations,
-    SessionHeader,
-    read_headers,
-    read_session,
-    session_path,
-    write_session,
-)
+from ecgkit.stages.verdicts import judge_sessions
+from ecgkit.stages.workers import default_jobs, in_order, workers
+from ecgkit.study.changing import settle
+from ecgkit.study.folder import is_study, new_study, open_study, read_participants
+from ecgkit.study.pseudonym import key_fingerprint
 
 DEFAULT_PROTOCOL = "dt4ecg"
+LOOKING, TAKING = "look at files", "ingest"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WOULD: dict[str, Outcome] = {"ingested": "new", "replaced": "replaces", "already there": "already there"}
+
+Plan = list[Placed | Fault]
 
 
 @dataclass(frozen=True, slots=True)
-class IngestSummary:
-    """What `ecgkit ingest` took.
+class IngestOptions:
+    """How a call takes recordings in.
 
     Attributes
     ----------
-    channels, leads
-        Names of the ECG channels, and which leads they are.
-    respiration
-        Name of the respiration channel, None where there is none.
-    lost
-        What a salvaged file no longer holds.
+    protocol
+        Of a new study, by name or file; None for the default, or the study's own.
+    replace
+        Whether a session may take the place of others.
+    strict
+        Whether one whose verdict is fail is refused.
+    dry_run
+        Only say what would be done.
+    key_file
+        The key that ids are made with; None to take them as they are given.
+    jobs
+        Processes side by side; None for as many as there are CPUs for.
     """
 
-    study: Path
-    tags: Tags
-    outcome: Literal["ingested", "replaced", "already there"]
-    channels: tuple[str, ...]
-    leads: tuple[str, ...]
-    reason: str
-    respiration: str | None
-    fs: float
-    duration_s: float
-    heart_rate_bpm: float | None
-    sha256: str
-    simulated: bool
-    lost: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the summary as plain values."""
-        return {
-            "study": str(self.study),
-            "session": self.tags.key,
-            "outcome": self.outcome,
-            "channels": list(self.channels),
-            "leads": list(self.leads),
-            "channel_reason": self.reason,
-            "respiration": self.respiration,
-            "fs": self.fs,
-            "duration_s": self.duration_s,
-            "heart_rate_bpm": self.heart_rate_bpm,
-            "sha256": self.sha256,
-            "simulated": self.simulated,
-            "lost": list(self.lost),
-            "warnings": list(self.warnings),
-        }
+    take: TakeOptions = field(default_factory=TakeOptions)
+    protocol: str | None = None
+    replace: bool = False
+    strict: bool = False
+    dry_run: bool = False
+    key_file: Path | None = None
+    jobs: int | None = None
 
 
 def run(
@@ -96,7 +83,7 @@ def run(
     leads: Sequence[str] = (),
     reading: ReadOptions = AS_STATED,
     replace: bool = False,
-) -> IngestSummary:
+) -> SessionSummary:
     """Take one recording into a study, losslessly; the same call again changes nothing.
 
     Parameters
@@ -111,160 +98,261 @@ def run(
     ReadError, ChannelError, ProtocolError, SignalError, StudyError
         Nothing has been written then, and what was there is still there.
     """
-    recording = read_with(file, reading)
-    rules = _protocol_of(study_folder, protocol)
-    condition = rules.condition(tags.condition)
-    rules.check_subject(tags.subject)
-    chosen = choose_leads(recording, leads)
-    sha256 = recording.sha256()
-    respiration = find_respiration(recording.channels)
-    session = Session(
-        tags, without_identity(chosen.recording), chosen.indexes, chosen.names, respiration, sha256
-    )
-    seen = observe(session)
-    seen = dataclasses.replace(
-        seen, warnings=(*seen.warnings, *_beside_protocol(chosen.channels[0], condition, rules.least_fs_hz))
-    )
-    is_new = not is_study(study_folder)
-    study = create_study(study_folder, protocol=_protocol_source(protocol))
-    known = read_headers(study)
-    read_participants(study)  # refused here, before anything is written
-    outcome = _outcome(study, known, session, replace=replace)
-    if outcome != "already there":
-        _write(study, session, seen, is_new=is_new)
-        _remove_older(known, tags, sha256)
-    for subject in sorted({tags.subject, *(header.tags.subject for header in known)}):
-        add_participant(study, subject)  # also those that an interrupted call left out
-    return IngestSummary(
-        study=study_folder,
-        tags=tags,
-        outcome=outcome,
-        channels=tuple(channel.name for channel in chosen.channels),
-        leads=chosen.names,
-        reason=chosen.reason,
-        respiration=None if respiration is None else recording.channels[respiration].name,
-        fs=chosen.channels[0].fs,
-        duration_s=chosen.channels[0].duration_s,
-        heart_rate_bpm=seen.measures.as_json()["rhythm"]["heart_rate_bpm"],
-        sha256=sha256,
-        simulated=recording.simulated,
-        lost=recording.lost,
-        warnings=seen.warnings,
-    )
+    said = {name: str(getattr(tags, name)) for name in ("subject", "condition", "visit", "take")}
+    options = IngestOptions(TakeOptions(tuple(leads), reading), protocol=protocol, replace=replace)
+    return run_all(Asked((file,), said=said), study_folder=study_folder, options=options).sessions[0]
 
 
-def without_identity(recording: Recording) -> Recording:
-    """Take away what can tell who was recorded: texts of markers, journal, start time."""
-    markers = tuple(dataclasses.replace(marker, text="", created=None) for marker in recording.markers)
-    return dataclasses.replace(recording, markers=markers, journal=None, start_time=None)
+def run_all(
+    asked: Asked,
+    *,
+    study_folder: Path,
+    options: IngestOptions = IngestOptions(),
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> IngestSummary:
+    """Take recordings into a study; one that fails does not stop the others.
+
+    Sessions are prepared side by side, each in one task; this process alone puts them into the study, one
+    after the other, each whole or not at all. Interrupted, the same call completes it.
+
+    Parameters
+    ----------
+    executor
+        Any executor whose workers see the same disk; None for processes of our own.
+
+    Raises
+    ------
+    EcgkitError, OSError
+        Nothing can be taken in, or the only session that was asked for can't be; what is in stays in.
+    """
+    listener = progress or Silent()
+    key = None if options.key_file is None else read_key(options.key_file, study_folder=study_folder)
+    destination = _destination(study_folder, options, key)
+    named = read_asked(asked, destination.protocol)
+    jobs = 1 if asked.is_single else options.jobs or default_jobs()
+    known = KnownSessions(destination.study)
+    at = contextlib.nullcontext() if options.dry_run else staging(study_folder)
+    with at as place, _explained(), workers(jobs, executor) as pool:
+        plan = _plan(named, destination.protocol, options, pool, listener)
+        plan = plan if key is None else _with_pseudonyms(plan, key)
+        plan = refuse_conflicts(plan, known_subjects=known.subjects)
+        sessions = _take_all(plan, destination, known, options.take, place, pool, listener)
+    known.refresh()
+    if asked.is_single and sessions[0].error is not None:
+        raise sessions[0].error
+    return _summary(destination, known, named, sessions, dry_run=options.dry_run)
 
 
-def _beside_protocol(channel: Channel, condition: Condition, least_fs_hz: float | None) -> list[str]:
-    """Say where the recording is not what the protocol wants."""
-    found = []
-    if channel.duration_s < condition.least_duration_s:
-        found.append(
-            f"{channel.duration_s:.0f} s long; the protocol wants at least "
-            f"{condition.least_duration_s:.0f} s of {condition.label}"
+def _destination(study_folder: Path, options: IngestOptions, key: bytes | None) -> Destination:
+    """Open the study, or say what a new one will be; refuse what does not fit it."""
+    keep = options.take.keep
+    if key is not None and (keep.source_name or keep.journal or keep.marker_texts):
+        raise ConfigError(
+            "--pseudonymise: names of files, journals and texts of markers can hold the very ids that it "
+            "hides; leave --keep-source-name, --keep-journal and --keep-marker-texts out"
         )
-    if least_fs_hz is not None and channel.fs < least_fs_hz:
-        found.append(f"{channel.fs:g} Hz; the protocol wants at least {least_fs_hz:g} Hz")
-    return found
-
-
-def _protocol_of(study_folder: Path, protocol: str | None) -> Protocol:
-    """Load the protocol of a study that is there, or the one that a new study shall have."""
-    if not is_study(study_folder):
-        return load_protocol(DEFAULT_PROTOCOL if protocol is None else protocol)
-    rules = protocol_of(open_study(study_folder))
-    if protocol is not None and load_protocol(protocol) != rules:
-        raise StudyError(
-            f"{study_folder}: the study follows protocol {rules.name!r}, which is not the same as "
-            f"--protocol {protocol!r}; leave the option out, or choose another study folder"
-        )
-    return rules
-
-
-def _protocol_source(protocol: str | None) -> str | Path:
-    """Return the name of a shipped protocol, or the path of a file of one's own."""
-    if protocol is None:
-        return DEFAULT_PROTOCOL
-    return protocol if protocol in shipped_protocols() else Path(protocol)
-
-
-def _outcome(
-    study: Study, known: tuple[SessionHeader, ...], session: Session, *, replace: bool
-) -> Literal["ingested", "replaced", "already there"]:
-    """Decide what becomes of a session; refuse what would lose or double one, or split a person in two."""
-    tags, where = session.tags, study.folder
-    _refuse_look_alike(where, known, tags.subject)
-    same_tags = next((header for header in known if header.tags == tags), None)
-    same_bytes = [h.tags.key for h in known if h.sha256 == session.sha256 and h.tags != tags]
-    if replace:
-        return "replaced" if same_tags or same_bytes else "ingested"
-    if same_bytes:
-        raise StudyError(
-            f"{where}: this very file is in the study as {same_bytes[0]}, now tagged {tags.key}. "
-            "If the new tags are the right ones, repeat with --replace"
-        )
-    if same_tags is None:
-        return "ingested"
-    if same_tags.sha256 != session.sha256:
-        raise StudyError(
-            f"{where}: {tags.key} is there already, from another file (sha256 "
-            f"{same_tags.sha256[:12]}…, this one {session.sha256[:12]}…). Give --take {tags.take + 1} "
-            "for a repetition, or --replace"
-        )
-    if difference := _difference(read_session(same_tags.path), session):
-        raise StudyError(
-            f"{where}: {tags.key} is there, from this very file read in another way: {difference}. If the "
-            "new way is right, repeat with --replace"
-        )
-    return "already there"
-
-
-def _difference(there: Session, now: Session) -> str:
-    """Say how two sessions of one file differ, "" if they do not."""
-    before, after = _kept(there), _kept(now)
-    changed = [name for name in (*before, *after) if before.get(name) != after.get(name)]
-    if not changed:
-        return ""
-    return f"{changed[0]} is {before.get(changed[0], 'none')} there, {after.get(changed[0], 'none')} now"
-
-
-def _kept(session: Session) -> dict[str, str]:
-    """Return what a study keeps of a session, but for its samples and what follows from the file alone."""
-    recording = session.recording
-    kept = {"ECG": ", ".join(recording.channels[index].name for index in session.ecg)}
-    kept |= {"leads": ", ".join(session.leads), "lost": "; ".join(recording.lost)}
-    for channel in recording.channels:
-        for name in ("name", "unit", "fs", "n_samples", "scale", "offset", "missing"):
-            kept[f"{name} of channel {channel.index}"] = str(getattr(channel, name))
-    return kept
-
-
-def _refuse_look_alike(where: Path, known: tuple[SessionHeader, ...], subject: str) -> None:
-    """Refuse an id that differs from a known one by case or leading zeros only: it is the same person."""
-    for other in {header.tags.subject for header in known} - {subject}:
-        if other.lstrip("0").casefold() == subject.lstrip("0").casefold():
+    if study_folder.is_dir():
+        settle(study_folder)
+    if is_study(study_folder):
+        study = open_study(study_folder)
+        rules = protocol_of(study)
+        if options.protocol is not None and load_protocol(options.protocol) != rules:
             raise StudyError(
-                f"{where}: subject {subject!r} looks like {other!r}, which is in the study. Use that "
-                "id if it is the same person, else one that differs by more than case or leading zeros"
+                f"{study_folder}: the study follows protocol {rules.name!r}, which is not the same as "
+                f"--protocol {options.protocol!r}; leave the option out, or choose another study folder"
             )
+        check_key(study, key)
+        read_participants(study)  # refused here, before anything is done
+        return Destination(study, rules, replace=options.replace, strict=options.strict)
+    name = DEFAULT_PROTOCOL if options.protocol is None else options.protocol
+    rules = load_protocol(name)
+    source = name if name in shipped_protocols() else Path(name)
+    fingerprint = None if key is None else key_fingerprint(key)
+    study, files = new_study(study_folder, protocol=source, pseudonym_key=fingerprint)
+    return Destination(study, rules, files, replace=options.replace, strict=options.strict)
 
 
-def _write(study: Study, session: Session, seen: Observations, *, is_new: bool) -> None:
-    """Write the session; if that fails, take a study that was made for it away again."""
+def _plan(
+    named: Named, protocol: Protocol, options: IngestOptions, pool: Executor | None, progress: Progress
+) -> Plan:
+    """Look at every file once, and return the sessions that the rows make of them."""
+    tasks = {}
+    for row in named.rows:
+        if not isinstance(row, Fault):
+            tasks[_source(row)] = FileTask(
+                row.file, options.take.reading, protocol if _by_markers(row) else None
+            )
+    progress.start(LOOKING, len(tasks))
+    facts: dict[tuple[Path, bool], FileFacts | Failure] = {}
+    for source, found in zip(tasks, in_order(pool, look_at, tasks.values()), strict=True):
+        facts[source] = found
+        progress.advance(LOOKING, note=source[0].name)
+    used: dict[tuple[str, int, str], int] = {}
+    plan: Plan = []
+    for row in named.rows:
+        plan += [row] if isinstance(row, Fault) else place_row(row, facts[_source(row)], protocol, used)
+    return plan
+
+
+def _by_markers(row: Row | PlannedSession) -> bool:
+    return isinstance(row, Row) and row.condition is None
+
+
+def _source(row: Row | PlannedSession) -> tuple[Path, bool]:
+    """Return what must be looked at for a row: its file, and whether its markers count."""
+    return row.file, _by_markers(row)
+
+
+def _with_pseudonyms(plan: Plan, key: bytes) -> Plan:
+    """Return the plan with pseudonyms for the ids that were given."""
+    given = [session.planned.tags.subject for session in plan if isinstance(session, Placed)]
+    known_as = pseudonyms(given, key)
+    renamed: Plan = []
+    for session in plan:
+        if isinstance(session, Placed):
+            tags = replace(session.planned.tags, subject=known_as[session.planned.tags.subject])
+            session = replace(session, planned=replace(session.planned, tags=tags))  # noqa: PLW2901
+        renamed.append(session)
+    return renamed
+
+
+def _tasks(
+    plan: Plan, destination: Destination, known: KnownSessions, take: TakeOptions, place: Path | None
+) -> tuple[dict[int, SessionTask], dict[int, Decision], dict[int, SessionSummary]]:
+    """Decide what becomes of each session, before anything costly: what to prepare, and what is refused.
+
+    Returns
+    -------
+    tuple
+        Tasks, decisions, and summaries of what is left out, by the place in the plan.
+    """
+    tasks, decisions, out = {}, {}, {}
+    for number, session in enumerate(plan):
+        if isinstance(session, Fault):
+            out[number] = left_out(session)
+            continue
+        planned = session.planned
+        try:
+            decision = decide(
+                known,
+                destination.study.folder,
+                planned.tags,
+                session.source.sha256,
+                session.span_s,
+                replace=destination.replace,
+            )
+        except StudyError as error:
+            out[number] = left_out(Fault(planned.file, planned.where, error, planned.tags, refused=True))
+            continue
+        decisions[number] = decision
+        tasks[number] = SessionTask(
+            placed=session,
+            options=take,
+            protocol=destination.protocol,
+            excluded=decision.excluded,
+            there=decision.old[0].path if decision.outcome == "already there" else None,
+            target=None if place is None else place / f"{planned.tags.key}.h5",
+        )
+    return tasks, decisions, out
+
+
+def _take_all(
+    plan: Plan,
+    destination: Destination,
+    known: KnownSessions,
+    take: TakeOptions,
+    place: Path | None,
+    pool: Executor | None,
+    progress: Progress,
+) -> list[SessionSummary]:
+    """Prepare the sessions of a plan and put them into the study; return in its order what became of each.
+
+    Parameters
+    ----------
+    place
+        Where session files are written before they are put in; None to write nothing.
+    """
+    tasks, decisions, summaries = _tasks(plan, destination, known, take, place)
+    order = _in_turn(tasks, destination.protocol)
+    progress.start(TAKING, len(order))
+    prepared = in_order(pool, prepare, [tasks[number] for number in order])
+    for number, result in zip(order, prepared, strict=True):
+        placed = tasks[number].placed
+        if isinstance(result, Prepared):
+            would = WOULD[decisions[number].outcome] if place is None else None
+            summaries[number] = _put(placed, result, destination, known, would)
+        else:
+            _stop_if_full(result)
+            planned = placed.planned
+            summaries[number] = left_out(Fault(planned.file, planned.where, result, planned.tags))
+        progress.advance(TAKING, note=placed.planned.tags.key)
+    return [summaries[number] for number in range(len(plan))]
+
+
+def _put(
+    placed: Placed,
+    prepared: Prepared,
+    destination: Destination,
+    known: KnownSessions,
+    would: Outcome | None,
+) -> SessionSummary:
+    """Put a prepared session into the study, unless it is only asked what would become of it."""
+    if would is not None or prepared.header is None:
+        return taken(placed, would or "new", prepared, prepared.header)
+    done = put_in(destination, known, prepared.header)
+    if isinstance(done, StudyError):
+        planned = placed.planned
+        return left_out(Fault(planned.file, planned.where, done, planned.tags, refused=True))
+    return taken(placed, done[0], prepared, done[1])
+
+
+def _in_turn(tasks: Mapping[int, SessionTask], protocol: Protocol) -> list[int]:
+    """Return the order in which sessions go in: visit by visit, what others are compared with first."""
+    first: dict[tuple[str, int], int] = {}
+    for number, task in tasks.items():
+        tags = task.placed.planned.tags
+        first.setdefault((tags.subject, tags.visit), number)
+
+    def turn(number: int) -> tuple[int, bool, int]:
+        tags = tasks[number].placed.planned.tags
+        return first[tags.subject, tags.visit], tags.condition != protocol.reference, number
+
+    return sorted(tasks, key=turn)
+
+
+def _stop_if_full(error: Failure) -> None:
+    """Raise what every further session would meet too."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        raise error
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do when a process of ours is ended from outside."""
     try:
-        write_session(session_path(study, session.tags), session, seen)
-    except BaseException:
-        if is_new:
-            remove_empty_study(study)
-        raise
+        yield
+    except BrokenProcessPool as error:
+        raise StudyError(
+            "a process was ended from outside, often for want of memory. What is in the study is whole; run "
+            "the same command again with --jobs 1"
+        ) from error
 
 
-def _remove_older(known: tuple[SessionHeader, ...], tags: Tags, sha256: str) -> None:
-    """Remove the sessions that the same file stood in under other tags, now that the new one is written."""
-    for header in known:
-        if header.sha256 == sha256 and header.tags != tags:
-            header.path.unlink(missing_ok=True)
+def _summary(
+    destination: Destination,
+    known: KnownSessions,
+    named: Named,
+    sessions: Sequence[SessionSummary],
+    *,
+    dry_run: bool,
+) -> IngestSummary:
+    """Judge the visits that something was put into, as they are now."""
+    touched = {(s.tags.subject, s.tags.visit) for s in sessions if s.tags and s.header is not None}
+    headers = [h for h in known.headers if (h.tags.subject, h.tags.visit) in touched]
+    verdicts = {} if dry_run else judge_sessions(destination.protocol, headers)
+    judged = [
+        replace(s, compliance=verdicts.get(s.tags.key)) if s.tags and s.header is not None else s
+        for s in sessions
+    ]
+    return IngestSummary(destination.study.folder, tuple(judged), named.skipped, verdicts, dry_run)

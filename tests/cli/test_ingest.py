@@ -28,6 +28,13 @@ def run(*args: object) -> Result:
     return CliRunner().invoke(ecgkit, ["ingest", *map(str, args)])
 
 
+def exit_code(*args: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["ingest", *map(str, args)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
 def refused(*args: object) -> str:
     """Run a call that must fail on purpose; return its message."""
     error = run(*args).exception
@@ -226,3 +233,80 @@ def test_ingest_ends_with_2_and_no_traceback(tmp_path: Path, capsys: pytest.Capt
     assert shown.out == ""
     assert shown.err.startswith("Error: ")
     assert shown.err.count("\n") == 1
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of two recordings and one that is not there."""
+    for subject in ("07", "08"):
+        acq(tmp_path / f"S{subject}_rest.acq", samples=BEATS + int(subject))
+    path = tmp_path / "sessions.csv"
+    path.write_text("file,subject,condition\nS07_rest.acq,07,rest\nS08_rest.acq,08,rest\nnone.acq,09,rest\n")
+    return path
+
+
+def test_ingest_of_a_table_shows_one_summary_and_ends_with_1(table: Path, tmp_path: Path) -> None:
+    result = run("--table", table, "--study", tmp_path / "study", "--jobs", 1)
+    assert [line.replace(str(tmp_path), "…") for line in result.stdout.splitlines()] == [
+        "…/study: 2 ingested, 1 failed",
+        "  sub-07_visit-1_cond-rest_take-1: fail: duration 20 s, expected at least 162",
+        "  sub-08_visit-1_cond-rest_take-1: fail: duration 20 s, expected at least 162",
+        "  failed: none.acq, sessions.csv, line 4: …/none.acq: no such file; check the name and the folder "
+        "you are in",
+        "Next: put this right and run the same command again; what is in stays as it is.",
+    ]
+    warning = "Warning: sub-07_visit-1_cond-rest_take-1 (S07_rest.acq, sessions.csv, line 2): 20 s long; the"
+    assert warning in result.stderr
+    again = run("--table", table, "--study", tmp_path / "study", "--jobs", 1)
+    assert again.stdout.splitlines()[0] == f"{tmp_path / 'study'}: 2 already there, 1 failed"
+    assert exit_code("--table", table, "--study", tmp_path / "study", "--jobs", 1) == 1
+    assert exit_code("--table", table, "--study", tmp_path / "none", "--jobs", 1, "--dry-run") == 1
+
+
+def test_ingest_dry_run_shows_the_plan_and_writes_nothing(table: Path, tmp_path: Path) -> None:
+    before = content(tmp_path)
+    result = run("--table", table, "--study", tmp_path / "study", "--jobs", 1, "--dry-run")
+    assert "sub-07_visit-1_cond-rest_take-1" in result.stdout.replace("\n", "")
+    last = result.stdout.splitlines()[-1]
+    assert last == f"{tmp_path / 'study'}: 2 new, 1 failed. Nothing was written: this was a dry run."
+    shown = json.loads(run("--table", table, "--study", tmp_path / "study", "--dry-run", "--json").stdout)
+    assert (shown["dry_run"], shown["counts"]) == (True, {"new": 2, "failed": 1})
+    assert content(tmp_path) == before
+    assert not (tmp_path / "study").exists()
+
+
+def test_ingest_by_pattern_names_what_is_skipped(table: Path, tmp_path: Path) -> None:
+    options = "--pattern", "S{subject}_{condition}.acq", "--study", tmp_path / "study", "--jobs", 1
+    result = run(tmp_path, *options)
+    assert result.exit_code == 0, result.exception
+    first, *_, skipped, last = result.stdout.splitlines()
+    assert first == f"{tmp_path / 'study'}: 2 ingested, 1 skipped"
+    assert skipped == "  skipped, since their names do not match the pattern: sessions.csv"
+    assert last.startswith("Next: ecgkit status")
+
+
+def test_ingest_of_a_part_says_where_it_lies(tmp_path: Path) -> None:
+    file = acq(tmp_path / "a.acq")
+    result = run(file, *tags(tmp_path / "study"), "--start", "0:05", "--stop", "15")
+    assert "duration 10.0 s at 250 Hz, seconds 5 to 15 of the file" in " ".join(result.stdout.split())
+    assert "verdict fail: duration 10 s, expected at least 162" in " ".join(result.stdout.split())
+    assert "within the 20 s that the file has" in refused(file, *tags(tmp_path / "study"), "--stop", "1:00")
+    again = run(file, *tags(tmp_path / "study"), "--start", "5", "--stop", "0:15", "--dry-run", "--json")
+    assert json.loads(again.stdout)["outcome"] == "already there"
+
+
+def test_ingest_of_nothing_that_can_be_taken_in_ends_with_2(table: Path, tmp_path: Path) -> None:
+    table.write_text("file,subject,condition\nnone.acq,09,rest\n")
+    assert exit_code("--table", table, "--study", tmp_path / "study", "--jobs", 1) == 2
+    for args, message in (
+        ((), "nothing to ingest"),
+        (("--table", table, "a.acq"), "give no FILE with it"),
+        (("a.acq", "--subject", "07"), "in which condition?"),
+        (("a.acq", "--condition", "rest"), "whose recording is it?"),
+        (("a.acq", "--subject", "07", "--condition", "rest", "--start", "x"), "time 'x'"),
+        (("--table", table, "--pseudonymise", tmp_path / "key"), "make one by: python"),
+    ):
+        error = run(*args, "--study", tmp_path / "study").exception
+        assert isinstance(error, EcgkitError)
+        assert message in str(error)
+    assert not (tmp_path / "study").exists()

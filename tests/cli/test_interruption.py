@@ -134,8 +134,9 @@ def test_what_a_kill_left_is_ignored_and_removed(
     study: Path, built_study: Path, simulated_files: tuple[SimulatedFile, ...]
 ) -> None:
     file = simulated_files[0]
-    left = [study / ".partial-0123456789abcdef.h5", study / "sessions" / ".partial-fedcba9876543210.h5"]
-    for path in left:
+    prepared = study / ".partial-fedcba9876543210"
+    prepared.mkdir()
+    for path in (study / ".partial-0123456789abcdef.h5", prepared / "sub-01_visit-1_cond-rest_take-1.h5"):
         path.write_bytes(b"half a file")
     assert exit_code("status", "--study", study) == 0
     options = ["--subject", file.subject, "--condition", file.condition, "--study", study, "--replace"]

@@ -12,7 +12,7 @@ import pytest
 from ecgkit.config import TrainConfig
 from ecgkit.errors import TrainingError
 from ecgkit.progress import Silent
-from ecgkit.stages.executing import Follower, default_jobs, run_fits
+from ecgkit.stages.executing import Follower, run_fits
 from ecgkit.stages.fitting import FitTask, append_history
 from ecgkit.training.loop import EpochRecord
 
@@ -105,8 +105,3 @@ def test_run_fits_says_what_to_do_when_a_process_is_ended(tmp_path: Path) -> Non
             progress=Silent(),
         )
     assert ended.futures[1].cancelled()
-
-
-def test_default_jobs_shares_the_cpus_among_fits() -> None:
-    assert default_jobs(1) >= 1
-    assert default_jobs(100_000) == 1

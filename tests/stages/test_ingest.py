@@ -55,10 +55,14 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_ingest_takes_what_it_says(tmp_path: Path) -> None:
     summary = ingest.run(acq(tmp_path, beats(70.0, rate_bpm=72)), REST, study_folder=tmp_path / "study")
     assert summary.outcome == "ingested"
-    assert (summary.channels, summary.leads, summary.fs) == (("ECG",), ("ECG",), FS)
-    assert (summary.duration_s, summary.respiration, summary.lost) == (70.0, "Resp", ())
-    assert summary.heart_rate_bpm == pytest.approx(72, abs=0.2)
-    assert summary.warnings == ()
+    assert (summary.prepared.channels, summary.header.leads, summary.header.fs) == (("ECG",), ("ECG",), FS)
+    assert (summary.header.duration_s, summary.prepared.respiration, summary.header.lost) == (
+        70.0,
+        "Resp",
+        (),
+    )
+    assert summary.header.heart_rate_bpm == pytest.approx(72, abs=0.2)
+    assert summary.header.warnings == ()
     session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
     assert (session.tags, session.ecg, session.leads, session.respiration) == (REST, (0,), ("ECG",), 1)
     assert open_study(tmp_path / "study").settings.protocol == "dt4ecg"
@@ -130,9 +134,9 @@ def test_ingest_takes_the_channel_that_is_named(tmp_path: Path) -> None:
     file = acq(tmp_path, beats(70.0), name="CH3")
     for key in ("CH3", "0"):
         summary = ingest.run(file, REST, study_folder=tmp_path / "study", leads=(key,))
-        assert summary.channels == ("CH3",)
+        assert summary.prepared.channels == ("CH3",)
     with pytest.raises(ChannelError, match="known are: CH3, Resp"):
-        ingest.run(file, Tags("08", "rest"), study_folder=tmp_path / "study", leads=("ECG",))
+        ingest.run(file, REST, study_folder=tmp_path / "other", leads=("ECG",))
 
 
 def test_ingest_honours_the_protocols_subject_ids_and_least_rate(tmp_path: Path) -> None:
@@ -148,7 +152,7 @@ def test_ingest_honours_the_protocols_subject_ids_and_least_rate(tmp_path: Path)
         ingest.run(file, REST, study_folder=study, protocol=str(mine))
     assert not study.exists()
     summary = ingest.run(file, Tags("S07", "rest"), study_folder=study, protocol=str(mine))
-    assert "500 Hz; the protocol wants at least 600 Hz" in summary.warnings
+    assert "500 Hz; the protocol wants at least 600 Hz" in summary.header.warnings
 
 
 def test_ingest_refuses_another_protocol_than_the_studys(tmp_path: Path) -> None:
@@ -183,8 +187,8 @@ def test_ingest_warns_of_what_a_lab_should_know(
     tmp_path: Path, samples: np.ndarray, unit: str, message: str
 ) -> None:
     summary = ingest.run(acq(tmp_path, samples, unit=unit), REST, study_folder=tmp_path / "study")
-    assert len(summary.warnings) == 1
-    assert re.search(message, summary.warnings[0])
+    assert len(summary.header.warnings) == 1
+    assert re.search(message, summary.header.warnings[0])
 
 
 def test_ingest_heart_rate_agrees_with_neurokit_on_real_data(tmp_path: Path, real_data: Path) -> None:
@@ -192,12 +196,12 @@ def test_ingest_heart_rate_agrees_with_neurokit_on_real_data(tmp_path: Path, rea
 
     file = real_data / "acq" / "physio" / "physio-5.0.1.acq"
     summary = ingest.run(file, REST, study_folder=tmp_path / "study")
-    assert (summary.channels, summary.respiration) == (("EKG - ERS100C",), "RESP - RSP100C")
+    assert (summary.prepared.channels, summary.prepared.respiration) == (("EKG - ERS100C",), "RESP - RSP100C")
     session = read_session(tmp_path / "study" / "sessions" / f"{REST.key}.h5")
     signal = session.recording.channels[session.ecg[0]].read()
     _, found = neurokit2.ecg_process(signal, sampling_rate=1000)
     reference = 60 / np.diff(found["ECG_R_Peaks"] / 1000).mean()
-    assert summary.heart_rate_bpm == pytest.approx(reference, abs=2)
+    assert summary.header.heart_rate_bpm == pytest.approx(reference, abs=2)
     build_dataset.run(tmp_path / "study")
     data = open_dataset(tmp_path / "study" / "dataset.h5")
     assert data.windows.shape == (20, 1, 300)
@@ -226,7 +230,7 @@ def test_ingest_of_another_channel_is_refused_then_replaces(tmp_path: Path) -> N
     with pytest.raises(StudyError, match=r"ECG is ECG there, other now\. .*--replace"):
         ingest.run(file, REST, study_folder=study, leads=("other",))
     summary = ingest.run(file, REST, study_folder=study, leads=("other",), replace=True)
-    assert (summary.outcome, summary.channels) == ("replaced", ("other",))
+    assert (summary.outcome, summary.prepared.channels) == ("replaced", ("other",))
     session = read_session(study / "sessions" / f"{REST.key}.h5")
     assert session.ecg == (1,)
 
@@ -282,7 +286,10 @@ def two_leads(folder: Path, *, name: str = "leads.acq") -> Path:
 def test_ingest_takes_several_leads_as_far_as_the_data_set(tmp_path: Path) -> None:
     study = tmp_path / "study"
     summary = ingest.run(two_leads(tmp_path), REST, study_folder=study, leads=("I", "II", "III"))
-    assert (summary.channels, summary.leads) == (("Lead I", "Lead II", "III = II - I"), ("I", "II", "III"))
+    assert (summary.prepared.channels, summary.header.leads) == (
+        ("Lead I", "Lead II", "III = II - I"),
+        ("I", "II", "III"),
+    )
     session = read_session(study / "sessions" / f"{REST.key}.h5")
     one, two, three = (session.recording.channels[index].read() for index in session.ecg)
     np.testing.assert_array_equal(three, two - one)
@@ -343,13 +350,13 @@ def test_ingest_of_a_salvaged_file_keeps_what_was_lost(tmp_path: Path) -> None:
         ingest.run(cut, REST, study_folder=study)
     assert not study.exists()
     summary = ingest.run(cut, REST, study_folder=study, reading=ReadOptions(salvage=True))
-    assert 79 < summary.duration_s < 80.1
-    assert "ECG" in summary.lost[0]
-    assert f"lost: {summary.lost[0]}" in summary.warnings
+    assert 79 < summary.header.duration_s < 80.1
+    assert "ECG" in summary.header.lost[0]
+    assert f"lost: {summary.header.lost[0]}" in summary.header.warnings
     (header,) = read_headers(open_study(study))
-    assert header.lost == summary.lost
+    assert header.lost == summary.header.lost
     session = read_session(header.path)
-    assert session.recording.lost == summary.lost
+    assert session.recording.lost == summary.header.lost
     stored = session.recording.channels[0].read()
     np.testing.assert_array_equal(stored, read(whole).channels[0].read(0, len(stored)))
 
@@ -383,5 +390,5 @@ def test_ingest_takes_a_text_file_with_what_it_does_not_say(tmp_path: Path) -> N
     )
     reading = ReadOptions(fs=FS, unit="mV")
     summary = ingest.run(file, REST, study_folder=tmp_path / "study", reading=reading)
-    assert (summary.channels, summary.fs, summary.warnings) == (("ECG",), FS, ())
-    assert summary.heart_rate_bpm == pytest.approx(72, abs=0.2)
+    assert (summary.prepared.channels, summary.header.fs, summary.header.warnings) == (("ECG",), FS, ())
+    assert summary.header.heart_rate_bpm == pytest.approx(72, abs=0.2)

@@ -1,0 +1,411 @@
+"""Many sessions in one call: from tables, names, markers and times; conflicts, faults, options."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgkit.errors import ConfigError, ReadError, StudyError
+from ecgkit.protocol.model import load_protocol
+from ecgkit.readers.options import AS_STATED
+from ecgkit.records import Exclusion, Tags
+from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
+from ecgkit.stages import ingest, ingest_study
+from ecgkit.stages.ingest import IngestOptions, run_all
+from ecgkit.stages.ingest_asked import Asked
+from ecgkit.stages.ingest_plan import FileFacts, Placed, PlannedSession
+from ecgkit.stages.ingest_session import FileTask, Keep, SessionTask, TakeOptions, look_at, prepare
+from ecgkit.stages.ingest_summary import IngestSummary
+from ecgkit.study.changing import read_log
+from ecgkit.study.folder import open_study, read_participants
+from ecgkit.study.pseudonym import pseudonym
+from ecgkit.study.session_file import read_headers, read_observations, read_session, write_session
+
+FS = 250.0
+RATES_BPM = {"rest": 60.0, "exercise": 120.0, "deep_breathing": 75.0}
+SECONDS = 20.0
+PATTERN = "S{subject}_{condition}.acq"
+
+
+def beats(condition: str, *, seed: int = 0, duration_s: float = SECONDS) -> np.ndarray:
+    """Narrow beats with a little noise, mV."""
+    t = np.arange(round(duration_s * FS)) / FS
+    phase_s = (t % (60 / RATES_BPM[condition])) - 30 / RATES_BPM[condition]
+    noise = np.random.default_rng(seed).normal(size=len(t)) * 0.002
+    return np.exp(-(phase_s**2) / (2 * 0.012**2)) + noise
+
+
+def acq(path: Path, samples: np.ndarray, *markers: AcqMarker, journal: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    channels = [AcqChannel(samples, "ECG", "mV"), AcqChannel(samples[::-1].copy(), "Resp", "Volts")]
+    write_acq(path, channels, fs=FS, markers=list(markers), journal=journal)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of two subjects in three conditions, and a table of them. Read only."""
+    folder = tmp_path_factory.mktemp("files")
+    with (folder / "sessions.csv").open("w", newline="", encoding="utf-8") as text:
+        rows = csv.writer(text)
+        rows.writerow(("file", "subject", "condition"))
+        for seed, subject in enumerate(("01", "02")):
+            for condition in RATES_BPM:
+                acq(folder / f"S{subject}_{condition}.acq", beats(condition, seed=seed))
+                rows.writerow((f"S{subject}_{condition}.acq", subject, condition))
+    return folder
+
+
+def take(study: Path, asked: Asked, **options: object) -> IngestSummary:
+    return run_all(asked, study_folder=study, options=IngestOptions(**{"jobs": 1, **options}))
+
+
+def table(path: Path, *rows: str) -> Asked:
+    path.write_text("\n".join(("file,subject,condition,visit,take,start,stop", *rows)), encoding="utf-8")
+    return Asked(table=path)
+
+
+def outcomes(summary: IngestSummary) -> list[str]:
+    return [session.outcome for session in summary.sessions]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "study.yaml"  # which has the folder's name
+    }
+
+
+def samples(study: Path) -> dict[str, list[np.ndarray]]:
+    sessions = [read_session(path) for path in open_study(study).session_paths()]
+    return {s.tags.key: [channel.read_raw() for channel in s.recording.channels] for s in sessions}
+
+
+def test_run_all_takes_the_same_by_table_by_name_and_by_markers(files: Path, tmp_path: Path) -> None:
+    summary = take(tmp_path / "table", Asked(table=files / "sessions.csv"))
+    assert summary.counts == {"ingested": 6}
+    assert sorted(read_participants(open_study(tmp_path / "table"))) == ["01", "02"]
+    take(tmp_path / "names", Asked((files,), pattern=PATTERN))
+    assert content(tmp_path / "names") == content(tmp_path / "table")
+    pause = np.zeros(500)
+    for seed, subject in enumerate(("01", "02")):
+        whole, markers = [pause], []
+        for condition in RATES_BPM:
+            label = condition.replace("_", " ")
+            markers.append(AcqMarker(sum(map(len, whole)), f"{label} start"))
+            whole.append(beats(condition, seed=seed))
+            markers.append(AcqMarker(sum(map(len, whole)), f"{label} stop"))
+            whole.append(pause)
+        file = acq(tmp_path / f"{subject}.acq", np.concatenate(whole), *markers)
+        summary = take(tmp_path / "markers", Asked((file,), from_markers=True, said={"subject": subject}))
+        assert summary.counts == {"ingested": 3}
+    expected, found = samples(tmp_path / "table"), samples(tmp_path / "markers")
+    assert found.keys() == expected.keys()
+    for key in expected:
+        np.testing.assert_array_equal(found[key][0], expected[key][0])
+    starts_s = [header.span_s for header in read_headers(open_study(tmp_path / "markers"))][:3]
+    assert starts_s == [(46, 66), (24, 44), (2, 22)]
+
+
+def test_run_all_again_changes_nothing_and_looks_at_no_signal(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    before = content(tmp_path / "study")
+    monkeypatch.setattr("ecgkit.stages.ingest_session.observe", None)
+    summary = take(tmp_path / "study", Asked((files,), pattern=PATTERN))
+    assert summary.counts == {"already there": 6, "skipped": 1}
+    assert content(tmp_path / "study") == before
+
+
+def test_run_all_side_by_side_makes_the_same_study(files: Path, tmp_path: Path) -> None:
+    asked = Asked(table=files / "sessions.csv")
+    take(tmp_path / "one", asked)
+    take(tmp_path / "two", asked, jobs=2)
+    with ThreadPoolExecutor(3) as threads:
+        run_all(asked, study_folder=tmp_path / "threads", executor=threads)
+    assert content(tmp_path / "one") == content(tmp_path / "two") == content(tmp_path / "threads")
+
+
+def test_run_all_does_the_rest_when_some_fail(files: Path, tmp_path: Path) -> None:
+    flat = acq(tmp_path / "flat.acq", np.zeros(5000))
+    asked = table(
+        tmp_path / "t.csv",
+        f"{files}/S01_rest.acq,01,Rest,,,,",
+        f"{flat},01,exercise,,,,",
+        "none.acq,01,deep-breathing,,,,",
+        f"{files}/S02_rest.acq,02,rst,,,,",
+        f"{files}/S02_rest.acq,02,rest,,,0:05,0:21",
+        f"{files}/S02_exercise.acq,02,exercise,,,0:05,0:15",
+    )
+    summary = take(tmp_path / "study", asked)
+    assert outcomes(summary) == ["ingested", "failed", "failed", "failed", "failed", "ingested"]
+    for session, message in zip(
+        summary.left_out,
+        ("flat from start", "no such file", "unknown condition 'rst'", "within the 20 s"),
+        strict=True,
+    ):
+        assert message in str(session.error)
+    assert [session.where for session in summary.left_out] == [f"t.csv, line {n}" for n in (3, 4, 5, 6)]
+    session = read_session(tmp_path / "study" / "sessions" / "sub-02_visit-1_cond-exercise_take-1.h5")
+    assert (session.span_s, session.recording.duration_s) == ((5, 15), 10)
+    assert sorted(summary.verdicts or {}) == [s.tags.key for s in summary.sessions if s.tags and s.header]
+
+
+def test_run_all_refuses_conflicts_before_anything_is_written(files: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.acq"
+    copy.write_bytes((files / "S01_rest.acq").read_bytes())
+    asked = table(
+        tmp_path / "t.csv",
+        f"{files}/S01_rest.acq,01,rest,,,,",
+        "copy.acq,02,rest,,,0:01,0:10",
+        f"{files}/S02_exercise.acq,02,exercise,,,,",
+        f"{files}/S01_exercise.acq,02,exercise,,,,",
+        f"{files}/S02_deep_breathing.acq,02,deep_breathing,,,,",
+    )
+    summary = take(tmp_path / "study", asked)
+    assert outcomes(summary) == ["refused", "refused", "refused", "refused", "ingested"]
+    assert "the same samples are given to copy.acq (t.csv, line 3)" in str(summary.sessions[0].error)
+    assert "the same tags are given to S02_exercise.acq (t.csv, line 4)" in str(summary.sessions[3].error)
+
+
+def test_run_all_of_nothing_that_can_be_taken_leaves_no_folder(tmp_path: Path) -> None:
+    summary = take(tmp_path / "study", table(tmp_path / "t.csv", "none.acq,01,rest,,,,"))
+    assert outcomes(summary) == ["failed"]
+    assert not (tmp_path / "study").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    take(tmp_path / "mine", table(tmp_path / "t.csv", "none.acq,01,rest,,,,"))
+    assert content(tmp_path / "mine") == {"notes.txt": b""}
+
+
+def test_run_all_dry_says_what_would_be_and_writes_nothing(files: Path, tmp_path: Path) -> None:
+    asked, study = Asked(table=files / "sessions.csv"), tmp_path / "study"
+    assert take(study, asked, dry_run=True).counts == {"new": 6}
+    assert not study.exists()
+    take(study, Asked((files / "S01_rest.acq",), said={"subject": "01", "condition": "rest"}))
+    take(study, Asked((files / "S01_exercise.acq",), said={"subject": "02", "condition": "rest"}))
+    before = content(study)
+    summary = take(study, asked, dry_run=True)
+    assert summary.counts == {"new": 3, "already there": 1, "refused": 2}
+    assert take(study, asked, dry_run=True, replace=True).counts == {"new": 3, "replaces": 3}
+    other = IngestOptions(TakeOptions(keep=Keep(source_name=True)), dry_run=True, jobs=1)
+    summary = run_all(asked, study_folder=study, options=other)
+    assert "read in another way: the source's name is left out there, kept now" in str(
+        summary.sessions[0].error
+    )
+    assert content(study) == before
+
+
+def test_run_all_refuses_parts_of_a_file_that_is_in_then_replaces_and_logs(
+    files: Path, tmp_path: Path
+) -> None:
+    file, study = files / "S01_rest.acq", tmp_path / "study"
+    take(study, Asked((file,), said={"subject": "01", "condition": "rest"}))
+    parts = table(tmp_path / "t.csv", f"{file},01,rest,,,0,10", f"{file},01,rest,,2,10,20")
+    summary = take(study, parts)
+    rest = Tags("01", "rest")
+    assert [str(session.error) for session in summary.sessions] == [
+        f"{study}: {rest.key} is there already, from all of this very file, now from seconds 0 to 10. Give "
+        "--take 2 for a repetition, or --replace",
+        f"{study}: this very file is in the study as {rest.key}, seconds 10 to 20 of it overlap that and are "
+        "now tagged sub-01_visit-1_cond-rest_take-2. If the new tags are the right ones, repeat with "
+        "--replace",
+    ]
+    whole = read_headers(open_study(study))[0]
+    assert outcomes(take(study, parts, replace=True)) == ["replaced", "ingested"]
+    assert [header.span_s for header in read_headers(open_study(study))] == [(0, 10), (10, 20)]
+    (entry,) = read_log(open_study(study))
+    assert (entry["action"], entry["session"], entry["to"]) == ("replace", rest.key, rest.key)
+    assert entry["sha256"] == entry["new_sha256"] == whole.sha256
+    assert outcomes(take(study, parts)) == ["already there"] * 2
+    with pytest.raises(
+        StudyError, match=r"seconds 0 to 10 of this very file are in the study as .*, all of it"
+    ):
+        take(study, Asked((file,), said={"subject": "01", "condition": "rest", "take": "3"}))
+    assert outcomes(take(study, parts, replace=True)) == ["replaced"] * 2
+    assert len(read_log(open_study(study))) == 1  # nothing was new
+
+
+def test_run_all_with_swapped_labels_put_right_keeps_exclusions(files: Path, tmp_path: Path) -> None:
+    study, table_file = tmp_path / "study", tmp_path / "t.csv"
+    rest, run = f"{files}/S01_rest.acq,01,", f"{files}/S01_exercise.acq,01,"
+    take(study, table(table_file, f"{rest}exercise,,,,", f"{run}rest,,,,"))
+    excluded = (Exclusion(2.0, 4.0, "coughed"),)
+    for header in read_headers(open_study(study)):
+        session = dataclasses.replace(read_session(header.path), excluded=excluded)
+        part = tmp_path / header.path.name
+        write_session(part, session, read_observations(header.path))
+        part.replace(header.path)
+    asked = table(table_file, f"{rest}rest,,,,", f"{run}exercise,,,,")
+    assert outcomes(take(study, asked)) == ["refused", "refused"]
+    assert outcomes(take(study, asked, replace=True)) == ["replaced", "ingested"]
+    headers = read_headers(open_study(study))
+    assert [(header.tags.condition, header.excluded) for header in headers] == [
+        ("exercise", excluded),
+        ("rest", excluded),
+    ]
+    assert headers[0].heart_rate_bpm == pytest.approx(120, abs=1)
+
+
+class Heard:
+    """Remembers the notes on progress."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, str]] = []
+
+    def start(self, task: str, total: int) -> None:
+        self.notes.append((task, str(total)))
+
+    def advance(self, task: str, note: str = "") -> None:
+        self.notes.append((task, note))
+
+
+def test_run_all_takes_the_reference_of_a_visit_first_and_hashes_a_file_once(
+    files: Path, tmp_path: Path
+) -> None:
+    run, rest = files / "S01_exercise.acq", files / "S02_rest.acq"
+    asked = table(
+        tmp_path / "t.csv", f"{run},01,exercise,,,0,10", f"{rest},02,rest,,,,", f"{run},01,rest,,,10,20"
+    )
+    heard = Heard()
+    run_all(asked, study_folder=tmp_path / "study", options=IngestOptions(jobs=1), progress=heard)
+    assert heard.notes == [
+        ("look at files", "2"),
+        ("look at files", run.name),
+        ("look at files", rest.name),
+        ("ingest", "3"),
+        ("ingest", "sub-01_visit-1_cond-rest_take-1"),
+        ("ingest", "sub-01_visit-1_cond-exercise_take-1"),
+        ("ingest", "sub-02_visit-1_cond-rest_take-1"),
+    ]
+
+
+def test_run_all_strict_refuses_what_fails_the_protocol(files: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "name: mine\ntitle: mine\nlead: {name: I}\nmains_hz: 50\nfs_hz: 250\nconditions:\n"
+        "  rest: {label: Rest, duration_s: 20, least_duration_s: 10, reference: true}\n"
+        "  exercise:\n    label: Run\n    duration_s: 20\n    least_duration_s: 10\n"
+        "    checks: [{measure: above_rest_bpm, pass_range: [10, null], source: ours}]\n"
+    )
+    rows = (
+        f"{files}/S02_rest.acq,01,exercise,,,,",  # no exercise, by the rest that is further down
+        f"{files}/S01_rest.acq,01,rest,,,,",
+        f"{files}/S02_exercise.acq,02,exercise,,,,",
+    )
+    asked = table(tmp_path / "t.csv", *rows)
+    strict = take(tmp_path / "study", asked, strict=True, protocol=str(mine))
+    assert outcomes(strict) == ["refused", "ingested", "ingested"]
+    assert "fail: mean heart rate above the subject's rest" in str(strict.sessions[0].error)
+    assert "refused by --strict" in str(strict.sessions[0].error)
+    summary = take(tmp_path / "study", asked)
+    assert outcomes(summary) == ["ingested", "already there", "already there"]
+    assert list(summary.doubtful) == ["sub-01_visit-1_cond-exercise_take-1"]
+    assert summary.sessions[2].compliance is not None
+    assert summary.sessions[2].compliance.verdict == "not judged"
+
+
+def test_run_all_leaves_out_what_identifies_anyone_unless_it_is_asked_for(tmp_path: Path) -> None:
+    start = AcqMarker(0, "Jane Roe", style="apnd", created=datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC))
+    file = acq(tmp_path / "Jane.acq", beats("rest"), start, journal="Jane, born 1970")
+    asked = Asked((file,), said={"subject": "01", "condition": "rest"})
+    take(tmp_path / "without", asked)
+    assert b"Jane" not in b"".join(content(tmp_path / "without").values())
+    keep = Keep(source_name=True, dates=True, journal=True, marker_texts=True)
+    options = IngestOptions(TakeOptions(keep=keep))
+    run_all(asked, study_folder=tmp_path / "with", options=options)
+    (path,) = open_study(tmp_path / "with").session_paths()
+    session = read_session(path)
+    assert (session.source_name, session.recording.journal) == ("Jane.acq", "Jane, born 1970")
+    assert session.recording.markers[0].text == "Jane Roe"
+    assert session.recording.start_time == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    with pytest.raises(StudyError, match="the source's name is left out there, kept now"):
+        run_all(asked, study_folder=tmp_path / "without", options=options)
+    with pytest.raises(StudyError, match="the source's name is kept there, left out now"):
+        take(tmp_path / "with", asked)
+    assert run_all(asked, study_folder=tmp_path / "with", options=options).counts == {"already there": 1}
+
+
+def test_run_all_with_pseudonyms_keeps_no_id_that_was_given(files: Path, tmp_path: Path) -> None:
+    key, study = tmp_path / "key", tmp_path / "study"
+    key.write_bytes(b"0123456789abcdef")
+    asked = table(tmp_path / "t.csv", f"{files}/S01_rest.acq,Roe7,rest,,,,")
+    summary = take(study, asked, key_file=key)
+    made = pseudonym("Roe7", b"0123456789abcdef")
+    assert [path.name for path in open_study(study).session_paths()] == [f"{Tags(made, 'rest').key}.h5"]
+    assert summary.sessions[0].tags == Tags(made, "rest")
+    everything = b"".join(content(study).values()) + (study / "study.yaml").read_bytes()
+    assert b"roe7" not in everything.lower()
+    assert b"0123456789abcdef" not in everything
+    again = table(tmp_path / "t.csv", f"{files}/S01_rest.acq,0roe7,rest,,,,")
+    assert outcomes(take(study, again, key_file=key)) == ["already there"]
+    with pytest.raises(StudyError, match="the study has pseudonyms"):
+        take(study, asked)
+    with pytest.raises(ConfigError, match="--pseudonymise: names of files"):
+        take(study, asked, key_file=key, take=TakeOptions(keep=Keep(source_name=True)))
+    key.write_bytes(b"another key that will not do")
+    with pytest.raises(StudyError, match="made with another key"):
+        take(study, asked, key_file=key)
+
+
+def test_run_all_with_pseudonyms_checks_the_given_id_and_finds_tags_given_twice(
+    files: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"0123456789abcdef")
+    rows = (f"{files}/S01_rest.acq,7,rest,,,,", f"{files}/S02_rest.acq,07,rest,,,,", "none.acq,x y,rest,,,,")
+    rows += (f"{files}/S02_exercise.acq,x y,rest,,,,",)
+    summary = take(tmp_path / "study", table(tmp_path / "t.csv", *rows), key_file=key)
+    assert outcomes(summary) == ["refused", "refused", "failed", "failed"]
+    assert "the same tags are given to" in str(summary.sessions[0].error)
+    assert "subject id 'x y'" in str(summary.sessions[3].error)
+
+
+def test_prepare_refuses_a_file_that_changes_meanwhile(files: Path, tmp_path: Path) -> None:
+    facts = look_at(FileTask(files / "S01_rest.acq", AS_STATED, None))
+    assert isinstance(facts, FileFacts)
+    planned = PlannedSession(files / "S01_rest.acq", Tags("01", "rest"))
+    other = dataclasses.replace(facts, stamp=((1, 2),))
+    task = SessionTask(Placed(planned, other, None), TakeOptions(), load_protocol("dt4ecg"))
+    found = prepare(task)
+    assert isinstance(found, ReadError)
+    assert "was changed while it was read" in str(found)
+
+
+def test_known_sessions_read_each_header_once(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    read_header = ingest_study.read_header
+    monkeypatch.setattr(ingest_study, "read_header", lambda path: read.append(path) or read_header(path))
+    take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    assert sorted(read) == list(open_study(tmp_path / "study").session_paths())
+
+
+def test_run_all_stops_when_the_disk_is_full(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "prepare", lambda task: OSError(28, "No space left on device"))
+    with pytest.raises(OSError, match="No space left"):
+        take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    assert not (tmp_path / "study").exists()
+
+
+def test_summary_as_json_is_plain(files: Path, tmp_path: Path) -> None:
+    asked = table(tmp_path / "t.csv", f"{files}/S01_rest.acq,01,rest,,,0,10", "none.acq,01,exercise,,,,")
+    shown = json.loads(json.dumps(take(tmp_path / "study", asked).as_json(), allow_nan=False))
+    first, second = shown["sessions"]
+    assert shown["counts"] == {"ingested": 1, "failed": 1}
+    assert (first["session"], first["span_s"]) == ("sub-01_visit-1_cond-rest_take-1", [0, 10])
+    assert first["compliance"]["verdict"] == shown["doubtful"][first["session"]]["verdict"] == "fail"
+    assert (second["session"], second["outcome"], second["where"]) == (None, "failed", "t.csv, line 3")
+    assert "no such file" in second["error"]
