@@ -14,6 +14,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.analysis.faults import runs
+
+MOST_UNITS = 1e6  # far outside of any drawing
 MOST_CELL_NUMBERS = 20
 MOST_CELL_LABELS = 40
 
@@ -65,6 +68,52 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     step = next(m * power for m in (1, 2, 5, 10, 20) if m * power >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12) + 0.0 for i in range(first, last + 1)]
+
+
+def path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    """Write a line as the data of a path, in a third of the room that a polyline takes.
+
+    In whole units, each step from the last, without points that lie on the way to the next one.
+
+    Parameters
+    ----------
+    x, y
+        Its points in the drawing's units, (n,) each; the line breaks where one is NaN.
+
+    Examples
+    --------
+    >>> path(np.array([1.0, 3.2, 5.0]), np.array([10.0, 4.0, 8.0]))
+    'M1 10l2-6 2 4'
+    """
+    whole = np.rint(np.clip(np.stack([x, y], axis=1), -MOST_UNITS, MOST_UNITS))  # (n, 2)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(whole).all(axis=1))
+    parts = []
+    for start, stop in runs(finite):
+        points = whole[start:stop].astype(np.int64)
+        steps = np.diff(points, axis=0)
+        steps = steps[steps.any(axis=1)]
+        (dx, dy), (next_dx, next_dy) = steps[:-1].T, steps[1:].T
+        bends = (dx * next_dy != dy * next_dx) | (dx * next_dx + dy * next_dy < 0)
+        corners = points[0] + np.cumsum(steps, axis=0)[np.append(bends, True)[: len(steps)]]
+        steps = np.diff(corners, axis=0, prepend=points[:1])
+        numbers = " ".join(map(str, steps.ravel().tolist())) or "0 0"
+        parts.append(f"M{points[0, 0]} {points[0, 1]}l{numbers}".replace(" -", "-"))
+    return "".join(parts)
+
+
+def texts(places: Sequence[tuple[float, float, str]], css: str) -> str:
+    """Write texts of one look at (x, y) in whole units, in one group."""
+    written = "".join(f'<text x="{x:.0f}" y="{y:.0f}">{escape(text)}</text>' for x, y, text in places)
+    return f'<g class="{css}">{written}</g>' if places else ""
+
+
+def in_tenths_of_mm(width: int, height: int, *, title: str, parts: Sequence[str]) -> str:
+    """Put a drawing of a page together whose unit is 0.1 mm; printed unscaled it is as large as that."""
+    body = "".join(parts)
+    return (
+        f'<svg class="mm" viewBox="0 0 {width} {height}" width="{width / 10:g}mm" '
+        f'role="img" aria-label="{escape(title)}">{body}</svg>'
+    )
 
 
 def line_chart(

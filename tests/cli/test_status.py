@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +12,14 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.studies import session_of
 
 from ecgkit.cli import ecgkit
 from ecgkit.errors import EcgkitError, StudyError
+from ecgkit.records import Tags
+from ecgkit.stages.measuring import observe
+from ecgkit.study.folder import create_study
+from ecgkit.study.session_file import session_path, write_session
 
 SESSION = "sessions/sub-01_visit-1_cond-rest_take-1.h5"
 
@@ -30,8 +37,62 @@ def test_status_shows_subjects_by_conditions_and_the_next_step(built_study: Path
     assert lines[0] == "Study study (Rest, exercise and deep breathing, three minutes each) SIMULATED"
     assert "subject visit Rest Exercise (recovery) Deep breathing" in lines
     assert sum(line.startswith(("01 1 ", "04 2 ")) for line in lines) == 2
-    assert "24 sessions of 4 subjects; 0 missing." in lines
+    assert any(
+        re.fullmatch(r"24 sessions of 4 subjects \(.*\d+ fail.*\); 0 missing\.", line) for line in lines
+    )
+    assert "Each session drawn, with every number: ecgkit status --html" in lines
     assert lines[-1] == "Next: ecgkit train"
+
+
+def test_status_says_what_is_wrong_and_what_to_do(study: Path) -> None:
+    lines = run("--study", study, columns=200).stdout.splitlines()
+    said = [line for line in lines if line.startswith(("FAIL: ", "looks like another: "))]
+    assert len(said) == 10
+    assert "subject 0" in said[0]
+    assert "duration 30 s, expected at least 162" in "".join(said)
+    assert "and 14 more: --all, --html or --json" in lines
+    everything = run("--study", study, "--all", columns=200).stdout.splitlines()
+    assert sum(line.startswith(("FAIL: ", "looks like another: ")) for line in everything) == 24
+    assert not any(line.startswith("and ") for line in everything)
+
+
+def test_status_writes_the_page_where_it_is_told(study: Path, tmp_path: Path) -> None:
+    result = run("--study", study, "--html")
+    assert f"page: {study / 'status.html'} (0." in result.stdout
+    assert (study / "status.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    shown = json.loads(run("--study", study, "--html", tmp_path / "page.html", "--json").stdout)
+    assert shown["page"] == str(tmp_path / "page.html")
+    assert (tmp_path / "page.html").is_file()
+    assert json.loads(run("--study", study, "--json").stdout)["page"] is None
+
+
+def test_status_page_is_refused_for_a_folder(study: Path, tmp_path: Path) -> None:
+    assert isinstance(run("--study", study, "--html", tmp_path).exception, IsADirectoryError)
+
+
+@pytest.fixture(scope="module")
+def large_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated study of 60 subjects, of whom all but five are as they should be. Read only."""
+    study = create_study(tmp_path_factory.mktemp("large") / "study", protocol="rest")
+    session = session_of(Tags("1", "rest"), number=1, duration_s=300.0)
+    good = observe(session)
+    short = dataclasses.replace(good, measures=dataclasses.replace(good.measures, duration_s=9.0))
+    recording = session.recording.stretch(0.0, 10.0)
+    for number in range(60):
+        tags = Tags(f"{number:02d}", "rest")
+        tagged = dataclasses.replace(session, tags=tags, recording=recording)
+        write_session(session_path(study, tags), tagged, short if number % 12 == 7 else good)
+    return study.folder
+
+
+def test_status_of_many_shows_those_with_something_to_see(large_study: Path) -> None:
+    lines = run("--study", large_study).stdout.splitlines()
+    rows = [line.split()[1] for line in lines if line.startswith("│")]
+    assert rows == ["07", "19", "31", "43", "55"]
+    assert "5 of 60 rows, of 5 with something to see; --all shows all." in lines
+    assert "60 sessions of 60 subjects (55 ok, 5 fail); 0 missing." in lines
+    everything = run("--study", large_study, "--all").stdout.splitlines()
+    assert sum(line.startswith("│") for line in everything) == 60
 
 
 def test_status_says_what_is_missing(study: Path) -> None:
@@ -39,8 +100,9 @@ def test_status_says_what_is_missing(study: Path) -> None:
     (study / "dataset.h5").unlink()
     result = run("--study", study)
     assert "missing" in result.stdout
-    assert "23 sessions of 4 subjects; 1 missing." in result.stdout
-    assert result.stdout.endswith("data set: not built; runs: 0\nNext: ecgkit build-dataset\n")
+    assert "23 sessions of 4 subjects (" in result.stdout
+    assert "); 1 missing.\ndata set: not built; runs: 0\n" in result.stdout
+    assert result.stdout.endswith("\nNext: ecgkit build-dataset\n")
     shown = json.loads(run("--study", study, "--json").stdout)
     assert shown["missing"] == [{"subject": "01", "visit": 1, "condition": "rest"}]
     assert (shown["dataset"], len(shown["sessions"])) == (None, 23)
@@ -92,7 +154,7 @@ def test_status_of_nothing_says_how_to_begin(study: Path, tmp_path: Path) -> Non
     ("name", "value", "message"),
     [
         ("format", "other", "format is 'other', expected 'ecgkit-session'"),
-        ("format_version", "9.0", "ecgkit-session version '9.0', this ecgkit reads 1.1"),
+        ("format_version", "9.0", "ecgkit-session version '9.0', this ecgkit reads "),
         ("format_version", np.arange(3), "damaged"),
         ("subject", "../x", "subject id '../x'"),
         ("subject", 7, "attribute 'subject' is 7, expected str"),
@@ -116,6 +178,11 @@ def test_status_names_the_damaged_session(study: Path, name: str, value: object,
 def test_status_shows_texts_of_others_without_their_escapes(study: Path) -> None:
     with h5py.File(study / SESSION, "r+") as file:
         file.attrs["warnings"] = '["\\u001b[2J[bold]careful"]'
-    shown = run("--study", study).stdout
+    shown = run("--study", study, "--all").stdout
+    assert "1 note on the signal" in shown
+    with h5py.File(study / SESSION, "r+") as file:
+        measures = json.loads(file.attrs["measures"])
+        file.attrs["measures"] = json.dumps({**measures, "duration_s": 180.0, "quality_share": 1.0})
+    shown = run("--study", study, "--all").stdout
     assert "\N{REPLACEMENT CHARACTER}[2J[bold]careful" in shown
     assert "\x1b" not in shown

@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def package_files() -> list[str]:
     """What the wheel is made of, relative to the checkout, with forward slashes."""
     found = [path for part in ("ecgkit", "protocols") for path in (ROOT / part).rglob("*")]
-    kept = [path for path in found if path.suffix in {".py", ".j2", ".typed", ".yaml"}]
+    kept = [path for path in found if path.suffix in {".py", ".j2", ".css", ".js", ".typed", ".yaml"}]
     return [path.relative_to(ROOT).as_posix() for path in kept] + ["pyproject.toml", "README.md", "LICENSE"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -41,6 +42,45 @@ def test_ticks_lie_inside_and_are_few(low: float, width: float, most: int) -> No
     marks = svg.ticks(low, low + width, most=most)
     assert len(marks) <= most
     assert all(low - 1e-6 * width <= mark <= low + width * (1 + 1e-6) for mark in marks)
+
+
+def drawn_points(data: str) -> list[tuple[int, int]]:
+    numbers = [int(number) for number in re.findall(r"-?\d+", data)]
+    return [(int(x), int(y)) for x, y in np.array(numbers).reshape(-1, 2).cumsum(axis=0)]
+
+
+def test_path_goes_through_its_points_in_whole_units() -> None:
+    x, y = np.array([0.0, 2.4, 5.0, 5.0, 9.0]), np.array([0.0, 7.6, 3.0, 3.0, -4.0])
+    assert drawn_points(svg.path(x, y)) == [(0, 0), (2, 8), (5, 3), (9, -4)]
+
+
+def test_path_leaves_out_points_on_the_way_but_no_turn() -> None:
+    x = np.array([0.0, 1, 2, 3, 3, 3])
+    assert svg.path(x, np.array([0.0, 1, 2, 3, 9, 5])) == "M0 0l3 3 0 6 0-4"
+
+
+def test_path_breaks_at_what_is_no_number() -> None:
+    y = np.array([math.nan, 1, 2, math.nan, 4])
+    assert svg.path(np.arange(5.0), y) == "M1 1l1 1M4 4l0 0"
+    assert svg.path(np.empty(0), np.empty(0)) == ""
+
+
+def test_path_holds_no_number_beyond_any_drawing() -> None:
+    assert svg.path(np.array([0.0, 1.0]), np.array([0.0, math.inf])) == "M0 0l1 1000000"
+
+
+@given(st.lists(st.tuples(st.integers(-999, 999), st.integers(-999, 999)), min_size=1, max_size=30))
+def test_path_ends_where_its_points_end(points: list[tuple[int, int]]) -> None:
+    x, y = np.array(points, dtype=np.float64).T
+    passed = drawn_points(svg.path(x, y))
+    assert (passed[0], passed[-1]) == (points[0], points[-1])
+    assert set(passed) <= set(points)
+
+
+def test_texts_are_grouped_and_escaped() -> None:
+    assert svg.texts([], "axis") == ""
+    group = ElementTree.fromstring(svg.texts([(1.6, 2, "a < b"), (3, 4, "c")], "axis"))
+    assert [(text.get("x"), text.text) for text in group] == [("2", "a < b"), ("3", "c")]
 
 
 def test_line_chart_draws_faint_lines_behind_and_names_the_rest() -> None:
