@@ -23,6 +23,7 @@ FORMATS = {
     "wav": "ecgkit.readers.wav_reader:read",
     "mat": "ecgkit.readers.mat_reader:read",
     "xdf": "ecgkit.readers.xdf_reader:read",
+    "bids": "ecgkit.readers.bids_reader:read",
     "text": "ecgkit.readers.text_reader:read",  # last: it takes any table of numbers
 }
 

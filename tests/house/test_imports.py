@@ -17,7 +17,7 @@ FLOORS = [
     {"lookup", "files", "progress"},
     {"settings", "h5", "records"},
     {"readers", "analysis", "preprocess", "metrics", "splits", "models"},
-    {"protocol", "study", "dataset", "simulate"},
+    {"protocol", "study", "dataset", "simulate", "exports"},
     {"training", "report"},
     {"config"},
     {"stages"},

@@ -20,6 +20,7 @@ from ecgkit.stages import info
 SAMPLES = [
     (name, sample) for name in FORMATS for sample in importlib.import_module(f"support.{name}_files").SAMPLES
 ]
+NAMED = ("bids",)  # its files find each other by their names, as do people
 
 
 def build(name: str, sample: str, folder: Path) -> Path:
@@ -60,13 +61,13 @@ def test_study_keeps_channels_and_markers_exactly(name: str, sample: str, tmp_pa
     for channel, original in zip(kept.channels, recording.channels, strict=True):
         np.testing.assert_array_equal(channel.read_raw(), original.read_raw())
         np.testing.assert_array_equal(channel.read(), original.read())
-    # texts and dates stay out
-    assert kept.markers == tuple(replace(marker, text="", created=None) for marker in recording.markers)
+    # when a marker was set stays out
+    assert kept.markers == tuple(replace(marker, created=None) for marker in recording.markers)
     for channel, original in zip(kept.channels, recording.channels, strict=True):
         assert kept.segments(channel) == recording.segments(original)
 
 
-@pytest.mark.parametrize(("name", "sample"), SAMPLES)
+@pytest.mark.parametrize(("name", "sample"), [pair for pair in SAMPLES if pair[0] not in NAMED])
 def test_format_is_told_by_content_alone(name: str, sample: str, tmp_path: Path) -> None:
     path = build(name, sample, tmp_path)
     other = path.with_name("Somebody-L05")

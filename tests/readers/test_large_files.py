@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import edf_files, mat_files, text_files, wav_files, wfdb_files, xdf_files
+from support import bids_files, edf_files, mat_files, text_files, wav_files, wfdb_files, xdf_files
 
 import ecgkit
 from ecgkit.readers import FORMATS
@@ -79,6 +79,15 @@ def xdf(folder: Path) -> Path:
     return folder / "file.xdf"
 
 
+def bids(folder: Path) -> Path:
+    """Numbers of full length in many lines, some missing."""
+    values = np.random.default_rng(0).normal(size=(100_000, 2)).astype("U22")
+    values[::7, 1] = "n/a"
+    return bids_files.write_recording(
+        folder, bids_files.rows(*values.T), sidecar={**bids_files.FMRI, "Columns": ["cardiac", "respiratory"]}
+    )
+
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "acq": acq,
     "edf": edf,
@@ -87,6 +96,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "mat": mat,
     "xdf": xdf,
     "text": text,
+    "bids": bids,
 }
 
 

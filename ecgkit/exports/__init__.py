@@ -1,0 +1,1 @@
+"""Sessions as other programs take them: one module a format."""
