@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from ecgkit.lookup import pick
-from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable
+from ecgkit.splits.leakage import Leak, describe_leaks, find_leaks
+from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, window_table
+
+__all__ = [
+    "HONEST",
+    "SCHEMES",
+    "Leak",
+    "describe_leaks",
+    "find_leaks",
+    "find_scheme",
+    "split_all",
+    "window_table",
+]
 
 SCHEMES = {
     "leave-subjects-out": "ecgkit.splits.leave_subjects_out:SCHEME",
     "leave-condition-out": "ecgkit.splits.leave_condition_out:SCHEME",
     "leave-visit-out": "ecgkit.splits.leave_visit_out:SCHEME",
+    "open-set": "ecgkit.splits.open_set:SCHEME",
     "blocked": "ecgkit.splits.blocked:SCHEME",
     "paper": "ecgkit.splits.paper_random:SCHEME",
+    "paper-kfold": "ecgkit.splits.paper_kfold:SCHEME",
 }
 
 # the schemes that a default training reports, in this order

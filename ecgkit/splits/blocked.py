@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, roles
+from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, codes, roles
 
 
 def split(table: WindowTable, settings: SplitSettings) -> Folds:
     """Cut each session's time into `n_folds` equal blocks; test one, leave a gap on both sides."""
-    block, first_s, last_s = _blocks(table, settings.n_folds)
+    session = codes(table.session)
+    block = _block_of(session, table.start_s, table.window_s, settings.n_folds)
     folds: Folds = {}
     for index in range(settings.n_folds):
         test = block == index
-        near = (table.start_s + table.window_s > first_s[:, index] - settings.gap_s) & (
-            table.start_s < last_s[:, index] + settings.gap_s
+        first_s, last_s = _span(session, np.where(test, table.start_s, np.nan))
+        near = (table.start_s + table.window_s > first_s[session] - settings.gap_s) & (
+            table.start_s < last_s[session] + table.window_s + settings.gap_s
         )
         if test.any() and not near.all():
             folds[str(index)] = roles(len(table), train=~test & ~near, test=test)
     return folds
 
 
-def _blocks(table: WindowTable, n_blocks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each row's block (N,), and where its session's blocks' windows begin and end (N, n_blocks)."""
-    block = np.zeros(len(table), dtype=np.int64)
-    first_s = np.full((len(table), n_blocks), np.inf)
-    last_s = np.full((len(table), n_blocks), -np.inf)
-    for session in np.unique(table.session):
-        rows = np.flatnonzero(table.session == session)
-        start_s = table.start_s[rows]
-        length_s = start_s.max() + table.window_s - start_s.min()
-        block[rows] = np.minimum((start_s - start_s.min()) / length_s * n_blocks, n_blocks - 1).astype(int)
-        for index in np.unique(block[rows]):
-            inside = start_s[block[rows] == index]
-            first_s[rows, index] = inside.min()
-            last_s[rows, index] = inside.max() + table.window_s
-    return block, first_s, last_s
+def _block_of(
+    session: NDArray[np.int64], start_s: NDArray[np.float64], window_s: float, n_blocks: int
+) -> NDArray[np.int64]:
+    """Return each row's block of its session, (N,)."""
+    first_s, last_s = _span(session, start_s)
+    length_s = last_s + window_s - first_s
+    place = (start_s - first_s[session]) / length_s[session] * n_blocks
+    return np.minimum(place, n_blocks - 1).astype(np.int64)
+
+
+def _span(
+    session: NDArray[np.int64], start_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first and the last start in each session, (sessions,); NaN is no start, inf says none."""
+    first_s = np.full(session.max(initial=-1) + 1, np.inf)
+    last_s = -first_s
+    np.fmin.at(first_s, session, start_s)
+    np.fmax.at(last_s, session, start_s)
+    return first_s, last_s
 
 
 SCHEME = Scheme(

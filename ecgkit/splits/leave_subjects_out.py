@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, roles
+from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, deal_subjects, roles
 
 
 def split(table: WindowTable, settings: SplitSettings) -> Folds:
-    """Deal subjects to `n_folds` groups (as many as there are subjects, if fewer) at random."""
-    subjects = np.unique(table.subject)
-    if len(subjects) < 2:
-        return {}
-    shuffled = np.random.default_rng(settings.seed).permutation(subjects)
+    """Test one group of subjects after the other; train on all the others."""
     folds: Folds = {}
-    for index, group in enumerate(np.array_split(shuffled, min(settings.n_folds, len(subjects)))):
+    for index, group in enumerate(deal_subjects(table, settings)):
         held_out = np.isin(table.subject, group)
         folds[str(index)] = roles(len(table), train=~held_out, test=held_out)
     return folds

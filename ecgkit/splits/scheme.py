@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.errors import SplitError
+
 UNUSED, TRAIN, TEST, VALIDATION = 0, 1, 2, 3
 
 Folds = dict[str, NDArray[np.uint8]]  # fold name -> role of each row, (N,)
+
+LABELS = ("subject", "condition", "session")  # the columns of a table that are texts
+COLUMNS = (*LABELS, "visit", "start_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Scheme:
         One sentence: what the scheme can and can't show.
     split
         From a table and settings to folds; no fold where the table does not allow the scheme.
+    open_set
+        Whether some tested subjects are not trained on, on purpose: "unknown" is the right answer for them.
     """
 
     name: str
@@ -71,6 +79,93 @@ class Scheme:
     leaks: bool
     meaning: str
     split: Callable[[WindowTable, SplitSettings], Folds]
+    open_set: bool = False
+
+
+def window_table(columns: Mapping[str, Any], *, window_s: float) -> WindowTable:
+    """Make a table of windows from columns of any kind: a dict of lists, a DataFrame, a data set's table.
+
+    Parameters
+    ----------
+    columns
+        Those of `COLUMNS`, one value a window: labels, whole numbers for the visit, seconds; others are
+        ignored. A session's label is its own within its subject and visit at least.
+    window_s
+        Length of a window, seconds.
+
+    Raises
+    ------
+    SplitError
+        A column is missing, is not as long as the others, or holds what it should not.
+    """
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise SplitError(
+            f"table of windows: no column {', '.join(missing)}; expected {', '.join(COLUMNS)}. "
+            "Where there was one visit only, visit is 1 in every row"
+        )
+    if not 0 < window_s < np.inf:
+        raise SplitError(f"table of windows: window_s is {window_s}, expected seconds above 0")
+    values = {name: np.asarray(columns[name]) for name in COLUMNS}
+    for name, column in values.items():
+        if column.shape != (len(values["subject"]),):
+            raise SplitError(
+                f"table of windows: column {name} has shape {column.shape}, expected one value a window as "
+                f"subject has: ({len(values['subject'])},)"
+            )
+    labels = {name: _labels(name, values[name]) for name in LABELS}
+    return WindowTable(
+        **labels, visit=_visits(values["visit"]), start_s=_starts(values["start_s"]), window_s=float(window_s)
+    )
+
+
+def _labels(name: str, column: NDArray[Any]) -> NDArray[np.str_]:
+    labels = column.tolist()
+    wrong = [row for row, label in enumerate(labels) if not isinstance(label, str | int) or label == ""]
+    if wrong:
+        raise SplitError(
+            f"table of windows: column {name} holds {labels[wrong[0]]!r} in row {wrong[0]}, "
+            "expected a label: a text or a whole number"
+        )
+    return column.astype(np.str_)
+
+
+def _visits(column: NDArray[Any]) -> NDArray[np.int64]:
+    if len(column) and column.dtype.kind not in "iu":
+        raise SplitError(f"table of windows: column visit is of type {column.dtype}, expected whole numbers")
+    return column.astype(np.int64)
+
+
+def _starts(column: NDArray[Any]) -> NDArray[np.float64]:
+    if len(column) and (column.dtype.kind not in "iuf" or not np.isfinite(column).all()):
+        raise SplitError("table of windows: column start_s holds what is no number; expected seconds")
+    return column.astype(np.float64)
+
+
+def codes(*columns: NDArray[Any]) -> NDArray[np.int64]:
+    """Number the different rows of some columns from 0, in sorted order, (N,).
+
+    Windows of one session follow one another, so that the first of each run of equal rows tells all.
+    """
+    n_rows = len(columns[0])
+    is_first = np.ones(n_rows, dtype=bool)
+    if n_rows:
+        is_first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    first = np.flatnonzero(is_first)
+    numbers = np.zeros(len(first), dtype=np.int64)
+    for column in columns:
+        ranks = _ranks(column[first])
+        _, numbers = np.unique(numbers * (ranks.max(initial=0) + 1) + ranks, return_inverse=True)
+    return np.repeat(numbers, np.diff(np.append(first, n_rows)))
+
+
+def _ranks(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Number labels in sorted order; texts by hashing, since sorting a million of them takes seconds."""
+    if labels.dtype.kind in "iu":
+        return np.unique(labels, return_inverse=True)[1]
+    listed = labels.tolist()
+    rank = {label: index for index, label in enumerate(sorted(set(listed)))}
+    return np.fromiter(map(rank.__getitem__, listed), dtype=np.int64, count=len(listed))
 
 
 def roles(n_rows: int, *, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -79,6 +174,15 @@ def roles(n_rows: int, *, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> 
     out[train] = TRAIN
     out[test] = TEST
     return out
+
+
+def deal_subjects(table: WindowTable, settings: SplitSettings) -> list[NDArray[np.str_]]:
+    """Deal subjects at random to `n_folds` groups (as many as there are subjects, if fewer)."""
+    subjects = np.unique(table.subject)
+    if len(subjects) < 2:
+        return []
+    shuffled = np.random.default_rng(settings.seed).permutation(subjects)
+    return np.array_split(shuffled, min(settings.n_folds, len(subjects)))
 
 
 def leave_out(table: WindowTable, labels: NDArray[np.generic]) -> Folds:

@@ -1,0 +1,66 @@
+"""Tables of windows from anyone's columns, and their rows in numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgkit.errors import SplitError
+from ecgkit.splits import window_table
+from ecgkit.splits.scheme import codes
+
+COLUMNS = {
+    "subject": ["a", "a", "b"],
+    "condition": ["rest", "run", "rest"],
+    "session": [1, 2, 1],
+    "visit": [1, 1, 2],
+    "start_s": [0, 0, 1.5],
+}
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, pd.DataFrame(COLUMNS), pd.DataFrame(COLUMNS).assign(more=0)])
+def test_window_table_takes_columns_of_any_kind(columns: object) -> None:
+    table = window_table(columns, window_s=3)
+    assert table.subject.tolist() == ["a", "a", "b"]
+    assert table.session.tolist() == ["1", "2", "1"]
+    assert (table.visit.dtype, table.start_s.dtype) == (np.dtype(np.int64), np.dtype(np.float64))
+    assert (len(table), table.window_s) == (3, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("start_s", [0, np.nan, 1], "start_s holds what is no number; expected seconds"),
+        ("start_s", ["0", "1", "2"], "start_s holds what is no number"),
+        ("visit", [1, 1, np.nan], "visit is of type float64, expected whole numbers"),
+        ("visit", ["first", "first", "second"], "expected whole numbers"),
+        ("subject", ["a", None, "b"], "subject holds None in row 1, expected a label"),
+        ("condition", np.array(["rest", np.nan, "rest"], dtype=object), "condition holds nan in row 1"),
+        ("session", ["x", "", "y"], "session holds '' in row 1"),
+        ("session", ["x", "y"], r"session has shape \(2,\), expected one value a window"),
+        ("session", [["x"], ["y"], ["z"]], r"session has shape \(3, 1\)"),
+    ],
+)
+def test_window_table_refuses_what_is_no_column(column: str, values: object, message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        window_table({**COLUMNS, column: values}, window_s=3.0)
+
+
+def test_window_table_names_the_columns_that_are_missing() -> None:
+    with pytest.raises(SplitError, match=r"no column condition, visit; expected subject, condition, session"):
+        window_table({"subject": ["a"], "session": ["s"], "start_s": [0.0]}, window_s=3.0)
+
+
+@pytest.mark.parametrize("window_s", [0.0, -1.0, np.inf, np.nan])
+def test_window_table_refuses_windows_without_a_length(window_s: float) -> None:
+    with pytest.raises(SplitError, match="expected seconds above 0"):
+        window_table(COLUMNS, window_s=window_s)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["b", "a", "aa"]), st.integers(-1, 2)), max_size=12))
+def test_codes_number_rows_in_sorted_order(rows: list[tuple[str, int]]) -> None:
+    numbered = {row: number for number, row in enumerate(sorted(set(rows)))}
+    texts = np.array([text for text, _ in rows], dtype=np.str_)
+    numbers = np.array([number for _, number in rows], dtype=np.int64)
+    assert codes(texts, numbers).tolist() == [numbered[row] for row in rows]
