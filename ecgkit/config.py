@@ -38,13 +38,19 @@ class PipelineConfig(Settings):
     stride_s: Annotated[
         float | None, Field(gt=0, le=600, description="from window to window; none: window_s")
     ] = None
+    min_quality: Annotated[
+        Literal["doubtful", "accept"] | None,
+        Field(description="leave windows of less quality out of the data set; none: keep all"),
+    ] = None
 
 
 class SplitConfig(Settings):
     """How windows are dealt to training and test; the seed is part of the data set."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of every random split")] = 0
-    n_folds: Annotated[int, Field(ge=2, le=100, description="folds of leave-subjects-out and blocked")] = 5
+    n_folds: Annotated[
+        int, Field(ge=2, le=100, description="folds of leave-subjects-out, open-set, blocked and paper-kfold")
+    ] = 5
     test_share: Annotated[float, Field(gt=0, lt=1, description="test share of the paper's split")] = 0.3
     gap_s: Annotated[float, Field(ge=0, le=3600, description="left out between blocks, seconds")] = 3.0
 

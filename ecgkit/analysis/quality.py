@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,9 @@ class WindowQuality:
     k_sqi: NDArray[np.float64]
     bas_sqi: NDArray[np.float64]
     verdict: NDArray[np.int8]
+
+
+INDICES = tuple(field.name for field in fields(WindowQuality))
 
 
 def window_quality(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ SECTIONS = {
     "scale": "pipeline",
     "window_s": "pipeline",
     "stride_s": "pipeline",
+    "min_quality": "pipeline",
     "split_seed": "splits",
 }
 
@@ -41,6 +43,7 @@ SECTIONS = {
 @click.option(
     "--stride-s", type=float, help="From window to window, seconds.  [default: the window's length]"
 )
+@click.option("--min-quality", help="Leave out windows below doubtful, or below accept.  [default: keep all]")
 @click.option("--split-seed", type=int, help="Seed of the splits.  [default: 0]")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary for scripts.")
 def build_dataset(
@@ -77,8 +80,27 @@ def _show(summary: BuildSummary) -> None:
     show(f"  windows     {summary.n_windows} of {length}, shape {summary.shape}")
     show(f"  from        {summary.n_sessions} sessions of {len(summary.subjects)} subjects")
     show(f"  conditions  {conditions}")
+    show(f"  quality     {', '.join(f'{name} {count}' for name, count in summary.qualities.items())}")
+    for what in _not_in_it(summary):
+        show(f"  without     {what}")
     show(f"  mains       {'; '.join(summary.mains)}")
     show(f"  high-pass   {pipeline.high_pass_hz:g} Hz, zero phase; scaled to 0-1 by {pipeline.scale}")
-    show(f"  splits      {', '.join(summary.schemes) or 'none possible'}")
+    show(f"  splits      {', '.join(map(_scheme, summary.leaks)) or 'none possible'}")
     show(f"  content     sha256 {summary.sha256[:16]}…")
     show("Next: ecgkit train. To read it elsewhere: docs/format.md.")
+
+
+def _scheme(name: str) -> str:
+    from ecgkit.splits import find_scheme
+
+    return f"{name} (leaks)" if find_scheme(name).leaks else name
+
+
+def _not_in_it(summary: BuildSummary) -> Iterator[str]:
+    """Say what was left out on purpose."""
+    for key, out in summary.excluded.items():
+        yield f"{key}: {out['reason']}"
+    if summary.n_excluded:
+        yield f"{summary.n_excluded} windows that touch an excluded span"
+    if summary.n_too_poor:
+        yield f"{summary.n_too_poor} windows below quality {summary.config.pipeline.min_quality}"

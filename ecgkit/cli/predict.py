@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecgkit.stages.predict import Answer, Prediction
 
 ROWS_SHOWN = 60
-LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>7}"
+LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>8}"
 
 
 @click.command()
@@ -71,5 +71,5 @@ def _line(answer: Answer) -> str:
         printable(answer.condition),
         f"{answer.condition_probability:.2f}",
         "–" if answer.heart_rate_bpm is None else f"{answer.heart_rate_bpm:.0f}",
-        "–" if answer.quality is None else f"{answer.quality:.2f}",
+        answer.quality,
     )

@@ -15,6 +15,9 @@ import click
 @click.option("--mains-hz", default=60.0, show_default=True, help="Frequency of the mains hum.")
 @click.option("--duration-s", default=180.0, show_default=True, help="Length of a recording, seconds.")
 @click.option("--fs", default=1000.0, show_default=True, help="Sampling rate, Hz.")
+@click.option(
+    "--one-file", is_flag=True, help="One file for each visit: all conditions in it, pauses between them."
+)
 @click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def simulate(
@@ -26,6 +29,7 @@ def simulate(
     mains_hz: float,
     duration_s: float,
     fs: float,
+    one_file: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -46,6 +50,7 @@ def simulate(
             fs=fs,
             duration_s=duration_s,
             mains_hz=mains_hz,
+            one_file=one_file,
             force=force,
             progress=progress,
         )

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.analysis.quality import VERDICTS
 from ecgkit.dataset.schema import (
     CODED_COLUMNS,
     FORMAT,
@@ -38,7 +39,8 @@ class Dataset:
         (N, lead, T) float32, mapped from the file and read-only where it is stored contiguously.
     columns
         ``name -> (N,)``; subject, condition and session as codes into the vocabularies;
-        ``scale_offset`` and ``scale_gain`` (N, lead).
+        ``quality`` as an index of `ecgkit.analysis.quality.VERDICTS`; ``scale_offset`` and ``scale_gain``
+        (N, lead).
     folds
         ``scheme -> fold -> role of each row`` (0 unused, 1 train, 2 test, 3 validation).
     simulated
@@ -50,7 +52,8 @@ class Dataset:
     condition_texts
         ``condition -> {"label": …, "description": …}``.
     sources
-        ``session -> {"sha256": …, "channels": […]}``: the file it was recorded in, the channels taken.
+        ``session -> {"sha256": …, "channels": […]}``: the file it was recorded in, the channels taken;
+        and ``span_s``, ``excluded_s`` where it is not the whole file.
     left_out
         ``session -> {"sha256": …, "reason": …}``: sessions of the study that gave no window.
     """
@@ -73,7 +76,7 @@ class Dataset:
     split_settings: Mapping[str, Any]
     condition_texts: Mapping[str, Mapping[str, str]]
     sources: Mapping[str, Mapping[str, Any]]
-    left_out: Mapping[str, Mapping[str, str]]
+    left_out: Mapping[str, Mapping[str, Any]]
     folds: Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
     def __len__(self) -> int:
@@ -121,7 +124,7 @@ class Dataset:
 
 
 def open_dataset(path: Path | str) -> Dataset:
-    """Open a data set of format 1.0.
+    """Open a data set of format 1.1.
 
     Raises
     ------
@@ -133,10 +136,10 @@ def open_dataset(path: Path | str) -> Dataset:
     if not path.is_file():
         raise DatasetError(f"{path}: no data set here. Build one with: ecgkit build-dataset")
     with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=DatasetError) as file:
-        return _read_1_0(file, path)
+        return _read_1_1(file, path)
 
 
-def _read_1_0(file: h5py.File, path: Path) -> Dataset:
+def _read_1_1(file: h5py.File, path: Path) -> Dataset:
     stored = dataset(file, "windows", kinds="f", ndim=3, error=DatasetError)
     n_windows, n_leads, _ = stored.shape
     vocabularies = {name: read_texts(file, name, error=DatasetError) for name in VOCABULARIES}
@@ -148,6 +151,8 @@ def _read_1_0(file: h5py.File, path: Path) -> Dataset:
         if n_windows and not 0 <= codes.min() <= codes.max() < len(vocabulary):
             raise DatasetError(f"{path}:/table/{name}: codes outside of /{CODED_COLUMNS[name]}")
     columns |= {name: _column(file, f"table/{name}", "iuf", (n_windows,)) for name in NUMBER_COLUMNS}
+    if n_windows and not 0 <= columns["quality"].min() <= columns["quality"].max() < len(VERDICTS):
+        raise DatasetError(f"{path}:/table/quality: codes outside of 0 to {len(VERDICTS) - 1}")
     columns |= {name: _column(file, f"table/{name}", "f", (n_windows, n_leads)) for name in LEAD_COLUMNS}
     texts = {
         name: attribute(file, name, str, error=DatasetError)

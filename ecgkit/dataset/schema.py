@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 FORMAT = "ecgkit-dataset"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
+HASH = "content_sha256"  # the root's attribute: over everything in the file but itself
 
 # column -> the vocabulary that its codes point into
 CODED_COLUMNS = {"subject": "subjects", "condition": "conditions", "session": "sessions"}
-NUMBER_COLUMNS = ("visit", "take", "start_sample", "start_s", "heart_rate_bpm", "quality")
+QUALITY_INDICES = ("b_sqi", "template", "p_sqi", "k_sqi", "bas_sqi")
+NUMBER_COLUMNS = ("visit", "take", "start_sample", "start_s", "heart_rate_bpm", "quality", *QUALITY_INDICES)
 LEAD_COLUMNS = ("scale_offset", "scale_gain")
 VOCABULARIES = ("subjects", "conditions", "sessions", "leads")
 
@@ -17,7 +19,8 @@ COLUMN_TYPES = {
     "start_sample": "<i8",
     "start_s": "<f8",
     "heart_rate_bpm": "<f4",
-    "quality": "<f4",
+    "quality": "|u1",
+    **dict.fromkeys(QUALITY_INDICES, "<f4"),
     "scale_offset": "<f8",
     "scale_gain": "<f8",
 }
@@ -32,7 +35,12 @@ MEANINGS = {
     "start_sample": "first sample of the window, from the session's start, at the data set's rate",
     "start_s": "start of the window from the session's start, seconds",
     "heart_rate_bpm": "60 / median RR interval that overlaps the window; NaN where there is none",
-    "quality": "mean correlation of the window's beats with the session's median beat, 0 to 1",
+    "quality": "how far the window can be trusted, of its worst lead: 0 reject, 1 doubtful, 2 accept",
+    "b_sqi": "share of the window's beats on which two detectors agree, 0 to 1",
+    "template": "mean correlation of the window's beats with the stretch's median beat, 0 to 1",
+    "p_sqi": "power from 5 to 15 Hz over that from 5 to 40 Hz",
+    "k_sqi": "kurtosis from 0.5 to 40 Hz; 3 for noise",
+    "bas_sqi": "1 less the power up to 1 Hz over that up to 40 Hz, before any filter",
     "scale_offset": "physical value = window * scale_gain + scale_offset, (window, lead)",
     "scale_gain": "physical value = window * scale_gain + scale_offset, (window, lead)",
 }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from ecgkit.dataset.schema import (
     COLUMN_TYPES,
     FORMAT,
     FORMAT_VERSION,
+    HASH,
     LEAD_COLUMNS,
     MEANINGS,
     NUMBER_COLUMNS,
 )
 from ecgkit.errors import DatasetError
 from ecgkit.files import refuse_special
-from ecgkit.h5 import atomic_h5, write_texts
+from ecgkit.h5 import atomic_h5, content_sha256, write_texts
 from ecgkit.records import Tags
 
 RowColumns = Mapping[str, NDArray[Any]]
@@ -44,6 +44,8 @@ class Part:
         Of the session's source file.
     channels
         Names of the source's channels that became the leads.
+    origin
+        What else is to be known of where it comes from: ``span_s``, ``excluded_s`` (docs/format.md).
     """
 
     tags: Tags
@@ -52,6 +54,7 @@ class Part:
     sha256: str
     channels: tuple[str, ...]
     simulated: bool
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Description:
     condition_texts
         ``condition -> {"label": …, "description": …}``, from the protocol.
     left_out
-        ``session -> {"sha256": …, "reason": …}``: sessions that gave no window.
+        ``session -> {"sha256": …, "reason": …}``: sessions that gave no window, or were not to.
     """
 
     fs: float
@@ -77,7 +80,7 @@ class Description:
     splits: Mapping[str, Any]
     versions: Mapping[str, str]
     participants: Mapping[str, Mapping[str, str]]
-    left_out: Mapping[str, Mapping[str, str]]
+    left_out: Mapping[str, Mapping[str, Any]]
 
 
 def write_dataset(
@@ -96,19 +99,20 @@ def write_dataset(
     Returns
     -------
     str
-        SHA-256 of the content: windows, table, splits, vocabularies, rate and unit.
+        Hash of everything in the file.
     """
-    digest = hashlib.sha256()
     with atomic_h5(path, file_format=FORMAT, format_version=FORMAT_VERSION) as file:
-        _write_vocabularies(file, parts, description, digest)
-        _write_windows(file, parts, digest)
+        _write_vocabularies(file, parts, description)
+        _write_windows(file, parts)
         for name, values in join_columns(parts).items():
-            _write_array(file, f"table/{name}", values, digest)
+            _write_array(file, f"table/{name}", values)
         for scheme, by_fold in folds.items():
             for fold, roles in by_fold.items():
-                _write_array(file, f"splits/{scheme}/{fold}", roles, digest)
-        _write_attributes(file, parts, description, content_sha256=digest.hexdigest())
-    return digest.hexdigest()
+                _write_array(file, f"splits/{scheme}/{fold}", roles)
+        _write_attributes(file, parts, description)
+        sha256 = content_sha256(file, but=HASH)
+        file.attrs[HASH] = sha256
+    return sha256
 
 
 def refuse_other_files(path: Path) -> None:
@@ -156,9 +160,7 @@ def label_of(part: Part, column: str) -> str:
     return part.tags.key if column == "session" else str(getattr(part.tags, column))
 
 
-def _write_vocabularies(
-    file: h5py.File, parts: Sequence[Part], description: Description, digest: hashlib._Hash
-) -> None:
+def _write_vocabularies(file: h5py.File, parts: Sequence[Part], description: Description) -> None:
     vocabularies: dict[str, Sequence[str]] = {
         vocabulary: sorted({label_of(part, column) for part in parts})
         for column, vocabulary in CODED_COLUMNS.items()
@@ -166,8 +168,6 @@ def _write_vocabularies(
     vocabularies["leads"] = description.leads
     for name, labels in vocabularies.items():
         write_texts(file, name, labels)
-    meaning = {**vocabularies, "fs": description.fs, "unit": description.unit}
-    digest.update(_json(meaning).encode())
     subjects = vocabularies["subjects"]
     columns = sorted({name for row in description.participants.values() for name in row})
     for column in columns:
@@ -175,7 +175,7 @@ def _write_vocabularies(
         write_texts(file, f"participants/{column}", values)
 
 
-def _write_windows(file: h5py.File, parts: Sequence[Part], digest: hashlib._Hash) -> None:
+def _write_windows(file: h5py.File, parts: Sequence[Part]) -> None:
     """Write all windows as one contiguous, uncompressed array, which other programs can map."""
     n_windows = sum(len(part.windows) for part in parts)
     stored = file.create_dataset("windows", shape=(n_windows, *parts[0].windows.shape[1:]), dtype="<f4")
@@ -184,21 +184,17 @@ def _write_windows(file: h5py.File, parts: Sequence[Part], digest: hashlib._Hash
     for part in parts:
         windows = np.ascontiguousarray(part.windows, dtype="<f4")
         stored[row : row + len(windows)] = windows
-        digest.update(windows.tobytes())
         row += len(windows)
 
 
-def _write_array(file: h5py.File, name: str, values: NDArray[Any], digest: hashlib._Hash) -> None:
+def _write_array(file: h5py.File, name: str, values: NDArray[Any]) -> None:
     stored = file.create_dataset(name, data=values)
     leaf = name.rpartition("/")[2]
     if name.startswith("table/"):
         stored.attrs["description"] = MEANINGS[leaf]
-    digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
 
 
-def _write_attributes(
-    file: h5py.File, parts: Sequence[Part], description: Description, *, content_sha256: str
-) -> None:
+def _write_attributes(file: h5py.File, parts: Sequence[Part], description: Description) -> None:
     attributes = file.attrs
     attributes["fs"] = description.fs
     attributes["window_s"] = description.window_s
@@ -206,11 +202,11 @@ def _write_attributes(
     attributes["study"] = description.study
     attributes["protocol"] = description.protocol
     attributes["simulated"] = any(part.simulated for part in parts)
-    attributes["content_sha256"] = content_sha256
     for name in ("pipeline", "splits", "versions", "condition_texts", "left_out"):
         attributes[name] = _json(getattr(description, name))
-    sources = {part.tags.key: {"sha256": part.sha256, "channels": part.channels} for part in parts}
-    attributes["sources"] = _json(sources)
+    attributes["sources"] = _json(
+        {part.tags.key: {"sha256": part.sha256, "channels": part.channels, **part.origin} for part in parts}
+    )
 
 
 def _json(content: Mapping[str, Any]) -> str:

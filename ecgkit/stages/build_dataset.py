@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ecgkit import __version__
+from ecgkit.analysis.quality import VERDICTS
 from ecgkit.config import Config, PipelineConfig, load_config
-from ecgkit.dataset.schema import LEAD_COLUMNS
+from ecgkit.dataset.schema import LEAD_COLUMNS, QUALITY_INDICES
 from ecgkit.dataset.write import Description, Part, join_columns, label_of, refuse_other_files, write_dataset
 from ecgkit.errors import DatasetError, SignalError
 from ecgkit.files import refuse_special
@@ -21,32 +22,54 @@ from ecgkit.progress import Progress, Silent
 from ecgkit.protocol.model import Protocol
 from ecgkit.readers.ecg_channel import LEADS
 from ecgkit.records import Session
-from ecgkit.splits import split_all
-from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
+from ecgkit.splits import find_scheme, split_all
+from ecgkit.splits.claims import scheme_leaks
+from ecgkit.splits.leakage import Leak, describe_leaks
+from ecgkit.splits.scheme import SplitSettings, WindowTable
+from ecgkit.stages.staleness import origin
 from ecgkit.stages.study_protocol import protocol_of
-from ecgkit.stages.windows import CutWindows, cut_recording
+from ecgkit.stages.windows import CutWindows, at_least, cut_recording
 from ecgkit.study.folder import Study, open_study, read_participants
 from ecgkit.study.session_file import read_session
 
 COMPUTED_BY = ("numpy", "scipy", "h5py")
-CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", "quality", *LEAD_COLUMNS)
-LeftOut = dict[str, str]  # "sha256" of the session's source, and the "reason"
+CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", *LEAD_COLUMNS)
+MANY = 0.2  # of a session's windows; the shipped protocols warn from there on as well
+LeftOut = dict[str, Any]  # "sha256" of the session's source, and the "reason"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildSummary:
-    """What `ecgkit build-dataset` made."""
+    """What `ecgkit build-dataset` made.
+
+    Attributes
+    ----------
+    qualities
+        ``verdict -> windows`` of the data set.
+    leaks
+        ``scheme -> what its folds give away``, of the schemes in the file.
+    n_excluded, n_too_poor
+        Windows that are not in it, since they touch an excluded span or are below `pipeline.min_quality`.
+    excluded
+        ``session -> reason``: sessions that are excluded as a whole.
+    left_out
+        ``session -> why``: sessions that gave no window.
+    """
 
     path: Path
     n_windows: int
     shape: tuple[int, ...]
     subjects: dict[str, int]
     conditions: dict[str, int]
+    qualities: dict[str, int]
+    n_excluded: int
+    n_too_poor: int
     n_sessions: int
-    schemes: tuple[str, ...]
+    leaks: dict[str, tuple[Leak, ...]]
     sha256: str
     simulated: bool
     mains: tuple[str, ...]
+    excluded: dict[str, LeftOut]
     left_out: dict[str, LeftOut]
     warnings: tuple[str, ...]
     config: Config
@@ -59,11 +82,16 @@ class BuildSummary:
             "shape": list(self.shape),
             "windows_by_subject": self.subjects,
             "windows_by_condition": self.conditions,
+            "windows_by_quality": self.qualities,
+            "windows_excluded": self.n_excluded,
+            "windows_below_min_quality": self.n_too_poor,
             "sessions": self.n_sessions,
-            "splits": list(self.schemes),
+            "splits": list(self.leaks),
+            "leaks": {name: describe_leaks(found) for name, found in self.leaks.items()},
             "content_sha256": self.sha256,
             "simulated": self.simulated,
             "mains": list(self.mains),
+            "excluded": {key: out["reason"] for key, out in self.excluded.items()},
             "left_out": {key: out["reason"] for key, out in self.left_out.items()},
             "warnings": list(self.warnings),
             "config": self.config.model_dump(include={"pipeline", "splits"}),
@@ -91,15 +119,20 @@ def run(
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
     path = _target(study, out)
     participants = read_participants(study)
-    sessions, leads, of_other_leads = _same_leads(_sessions(study), protocol)
+    sessions, excluded = _not_excluded(study, _sessions(study))
+    sessions, leads, of_other_leads = _same_leads(sessions, protocol)
     parts, cuts, left_out = _cut_sessions(sessions, config.pipeline, progress or Silent())
     left_out |= of_other_leads
     description = _describe(
-        study, protocol, config, cuts, leads=leads, participants=participants, left_out=left_out
+        study, protocol, config, cuts, leads=leads, participants=participants, left_out=left_out | excluded
     )
-    folds = split_all(_window_table(parts, config.pipeline), SplitSettings(**config.splits.model_dump()))
+    table = _window_table(parts, config.pipeline)
+    folds = split_all(table, SplitSettings(**config.splits.model_dump()))
+    leaks = {name: scheme_leaks(find_scheme(name), table, made) for name, made in folds.items()}
     sha256 = write_dataset(path, parts, description, folds)
-    return _summary(path, parts, cuts, folds, sha256=sha256, left_out=left_out, config=config)
+    return _summary(
+        path, parts, cuts, leaks, sha256=sha256, left_out=left_out, excluded=excluded, config=config
+    )
 
 
 def _target(study: Study, out: Path | None) -> Path:
@@ -122,6 +155,25 @@ def _sessions(study: Study) -> list[Session]:
     return sorted((read_session(path) for path in paths), key=lambda session: session.tags)
 
 
+def _not_excluded(study: Study, sessions: Sequence[Session]) -> tuple[list[Session], dict[str, LeftOut]]:
+    """Take out the sessions that are excluded as a whole; return the others, and those with their reasons."""
+    excluded = {
+        session.tags.key: _left_out(session, f"excluded: {span.reason}")
+        for session in sessions
+        for span in session.excluded
+        if span.is_whole
+    }
+    if len(excluded) == len(sessions):
+        raise DatasetError(
+            f"{study.folder}: all {len(sessions)} sessions are excluded; ecgkit include takes one back"
+        )
+    return [session for session in sessions if session.tags.key not in excluded], excluded
+
+
+def _left_out(session: Session, reason: str) -> LeftOut:
+    return {"sha256": session.sha256, "reason": reason, **origin(session.span_s, session.excluded)}
+
+
 def _cut_sessions(
     sessions: Sequence[Session], pipeline: PipelineConfig, progress: Progress
 ) -> tuple[list[Part], list[CutWindows], dict[str, LeftOut]]:
@@ -130,9 +182,10 @@ def _cut_sessions(
     parts, cuts, left_out = [], [], {}
     for session in sessions:
         try:
-            windows = cut_recording(session.recording, session.ecg, pipeline)
+            windows = cut_recording(session.recording, session.ecg, pipeline, session.excluded)
+            windows = at_least(windows, pipeline.min_quality)
         except SignalError as error:
-            left_out[session.tags.key] = {"sha256": session.sha256, "reason": str(error)}
+            left_out[session.tags.key] = _left_out(session, str(error))
         else:
             cuts.append(windows)
             parts.append(_part(session, windows))
@@ -145,8 +198,18 @@ def _cut_sessions(
 
 def _part(session: Session, windows: CutWindows) -> Part:
     columns = {name: getattr(windows, name) for name in CUT_COLUMNS}
+    columns |= {name: getattr(windows.quality, name) for name in QUALITY_INDICES}
+    columns["quality"] = windows.quality.verdict
     channels = tuple(session.recording.channels[index].name for index in session.ecg)
-    return Part(session.tags, windows.windows, columns, session.sha256, channels, session.recording.simulated)
+    return Part(
+        tags=session.tags,
+        windows=windows.windows,
+        columns=columns,
+        sha256=session.sha256,
+        channels=channels,
+        simulated=session.recording.simulated,
+        origin=origin(session.span_s, session.excluded),
+    )
 
 
 def _same_leads(
@@ -177,7 +240,7 @@ def _same_leads(
             kept.append(session)
             continue
         reason = f"its leads are {', '.join(session.leads)}, the others' {', '.join(usual)}"
-        left_out[session.tags.key] = {"sha256": session.sha256, "reason": f"{reason}; ingest it with --leads"}
+        left_out[session.tags.key] = _left_out(session, f"{reason}; ingest it with --leads")
     all_say = () not in named
     return kept, usual if all_say else (protocol.lead.name,), left_out
 
@@ -192,13 +255,14 @@ def _warnings(parts: list[Part]) -> Iterator[str]:
     if len(names) > 1:
         listed = "; ".join(f"{' + '.join(channels)} ({count} sessions)" for channels, count in names.items())
         yield f"the ECG was taken from channels of different names: {listed}. Is it the same lead?"
-    empty = {part.tags.key: int(np.count_nonzero(part.columns["quality"] == 0)) for part in parts}
-    worst = max(empty, key=lambda key: empty[key])
-    if empty[worst]:
-        total = sum(empty.values())
+    poor = [
+        part.tags.key for part in parts if np.mean(part.columns["quality"] == VERDICTS.index("reject")) > MANY
+    ]
+    if poor:
+        listed = ", ".join(poor[:3]) + (" …" if len(poor) > 3 else "")
         yield (
-            f"{total} windows hold no whole beat (a detached electrode?), {empty[worst]} of them in "
-            f"{worst}; they are kept, with quality 0"
+            f"in {len(poor)} sessions many windows are of quality 'reject' (an electrode off?): {listed}. "
+            "They are kept; --min-quality doubtful leaves them out"
         )
 
 
@@ -247,16 +311,27 @@ def _window_table(parts: list[Part], pipeline: PipelineConfig) -> WindowTable:
     )
 
 
+def _unexpected(leaks: Mapping[str, Sequence[Leak]]) -> Iterator[str]:
+    """Say what schemes that claim not to leak give away all the same, or get wrong in the other direction."""
+    for name, found in leaks.items():
+        if not find_scheme(name).leaks:
+            yield from (
+                f"{name}: {text}" for text in describe_leaks([x for x in found if x.severity != "caveat"])
+            )
+
+
 def _summary(
     path: Path,
     parts: list[Part],
     cuts: list[CutWindows],
-    folds: dict[str, Folds],
+    leaks: dict[str, tuple[Leak, ...]],
     *,
     sha256: str,
     left_out: dict[str, LeftOut],
+    excluded: dict[str, LeftOut],
     config: Config,
 ) -> BuildSummary:
+    quality = np.concatenate([part.columns["quality"] for part in parts])
     by_subject: Counter[str] = Counter()
     by_condition: Counter[str] = Counter()
     for part in parts:
@@ -268,12 +343,16 @@ def _summary(
         shape=(by_subject.total(), *parts[0].windows.shape[1:]),
         subjects=dict(sorted(by_subject.items())),
         conditions=dict(sorted(by_condition.items())),
+        qualities={name: int(np.count_nonzero(quality == code)) for code, name in enumerate(VERDICTS)},
+        n_excluded=sum(cut.n_excluded for cut in cuts),
+        n_too_poor=sum(cut.n_too_poor for cut in cuts),
         n_sessions=len(parts),
-        schemes=tuple(folds),
+        leaks=leaks,
         sha256=sha256,
         simulated=any(part.simulated for part in parts),
         mains=tuple(sorted({cut.mains.reason for cut in cuts})),
+        excluded=excluded,
         left_out=left_out,
-        warnings=tuple(_warnings(parts)),
+        warnings=(*_warnings(parts), *_unexpected(leaks)),
         config=config,
     )

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.analysis.faults import runs
 from ecgkit.analysis.measures import Measures
-from ecgkit.analysis.quality import VERDICTS, WindowQuality, window_quality
+from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, window_quality
 from ecgkit.analysis.respiration import EDR_FS, breathing_rate, edr
 from ecgkit.analysis.rhythm import measure_rhythm
 from ecgkit.errors import SignalError
 from ecgkit.records import Channel, Exclusion, Recording, Session
 from ecgkit.stages.signal_blocks import Block, Samples, read_blocks
 from ecgkit.stages.signal_check import SignalCheck, check_channel
-from ecgkit.study.session_file import INDICES, Observations, QualityTrack
+from ecgkit.study.session_file import Observations, QualityTrack
 
 QUALITY_WINDOW_S = 10.0  # long enough for several beats in each
 
@@ -82,7 +83,7 @@ def _look_along(
     tracks, rates_hz, weights = [], [], []
     for block in read_blocks(recording, channel):
         tracks.append(_quality(block, channel, peaks_s))
-        for piece in block.pieces:
+        for piece in _used(block.pieces, channel.fs, excluded):
             peaks = _inside(peaks_s, piece, channel.fs)
             series = edr(piece.samples, channel.fs, peaks)
             rate_hz, _ = breathing_rate(series, EDR_FS)
@@ -96,6 +97,18 @@ def _look_along(
     )
     edr_hz = rates_hz[int(np.argmax(weights))] if rates_hz else float("nan")  # of the longest piece
     return QualityTrack(start_s[kept], QUALITY_WINDOW_S, indices), edr_hz
+
+
+def _used(pieces: Sequence[Samples], fs: float, excluded: Sequence[Exclusion]) -> Iterator[Samples]:
+    """Cut excluded spans out of pieces."""
+    for piece in pieces:
+        used = np.ones(len(piece.samples), dtype=np.bool_)
+        for item in excluded:
+            first, last = (edge_s * fs - piece.start for edge_s in (item.start_s, item.stop_s))
+            used[int(np.clip(first, 0, len(used))) : int(np.clip(np.ceil(last), 0, len(used)))] = False
+        for start, stop in runs(used).tolist():
+            first, last = np.clip((piece.first, piece.last), piece.start + start, piece.start + stop).tolist()
+            yield Samples(piece.start + start, piece.samples[start:stop], first, last)
 
 
 def _inside(peaks_s: NDArray[np.float64], piece: Samples, fs: float) -> NDArray[np.int64]:
@@ -149,6 +162,7 @@ def _respiration_hz(session: Session) -> float:
     if session.respiration is None:
         return float("nan")
     channel = session.recording.channels[session.respiration]
-    pieces = [p.own for block in read_blocks(session.recording, channel) for p in block.pieces]
+    blocks = read_blocks(session.recording, channel)
+    pieces = [p.own for block in blocks for p in _used(block.pieces, channel.fs, session.excluded)]
     longest = max(pieces, key=len, default=np.empty(0))
     return breathing_rate(longest, channel.fs)[0]

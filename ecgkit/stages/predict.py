@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.analysis.quality import VERDICTS
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import ChannelError, ConfigError, RunError
 from ecgkit.readers import read_with
@@ -45,8 +46,10 @@ class Answer:
         How many windows it was fused from.
     subject, condition
         The most probable labels, with their probabilities.
-    heart_rate_bpm, quality
-        Means over the windows; None where no heart rate was found.
+    heart_rate_bpm
+        Mean over the windows; None where none was found.
+    quality
+        Verdict on most of the windows, the worse one of two that are as many.
     """
 
     start_s: float
@@ -57,7 +60,7 @@ class Answer:
     condition: str
     condition_probability: float
     heart_rate_bpm: float | None
-    quality: float | None
+    quality: str
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
@@ -173,7 +176,7 @@ def run(
             _answer(outputs, slice(start, min(start + fuse, n)), card, pipeline.window_s)
             for start in range(0, n, fuse)
         ),
-        remarks=_remarks(card, recording),
+        remarks=_remarks(card, recording, cut),
         warnings=(*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)),
     )
 
@@ -216,9 +219,15 @@ def _leads_of_the_run(recording: Recording, card: RunCard) -> tuple[str, ...]:
     return card.lead_names if card.spec.n_leads > 1 or card.lead_names[0] in there else ()
 
 
-def _remarks(card: RunCard, recording: Recording) -> tuple[str, ...]:
-    simulated = {SIMULATED_RUN: card.simulated, SIMULATED_FILE: recording.simulated}
-    return (CALIBRATION, *(remark for remark, holds in simulated.items() if holds))
+def _remarks(card: RunCard, recording: Recording, cut: CutWindows) -> tuple[str, ...]:
+    n_poor = np.count_nonzero(cut.quality.verdict < VERDICTS.index("accept"))
+    poor = f"The signal of {n_poor} of {len(cut.windows)} windows is poor: trust little what is said of them."
+    remarks = {
+        poor: n_poor > 0,
+        SIMULATED_RUN: card.simulated,
+        SIMULATED_FILE: recording.simulated,
+    }
+    return (CALIBRATION, *(remark for remark, holds in remarks.items() if holds))
 
 
 def _answer(outputs: _Outputs, rows: slice, card: RunCard, window_s: float) -> Answer:
@@ -235,7 +244,7 @@ def _answer(outputs: _Outputs, rows: slice, card: RunCard, window_s: float) -> A
         condition=condition,
         condition_probability=condition_probability,
         heart_rate_bpm=_mean(outputs.cut.heart_rate_bpm[rows]),
-        quality=_mean(outputs.cut.quality[rows]),
+        quality=_most(outputs.cut.quality.verdict[rows]),
     )
 
 
@@ -245,6 +254,10 @@ def _fused(log_probabilities: NDArray[np.float64], labels: tuple[str, ...]) -> t
     shares = np.exp(mean - mean.max())
     best = int(shares.argmax())
     return labels[best], float(shares[best] / shares.sum())
+
+
+def _most(verdicts: NDArray[np.int8]) -> str:
+    return VERDICTS[int(np.bincount(verdicts).argmax())]
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

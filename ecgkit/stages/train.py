@@ -22,7 +22,7 @@ from ecgkit.lookup import pick, unknown
 from ecgkit.models.dual_task import outline
 from ecgkit.progress import Progress, Silent
 from ecgkit.report.run import SchemeScores, render_run_report
-from ecgkit.splits import SCHEMES
+from ecgkit.splits import SCHEMES, find_scheme
 from ecgkit.stages.evaluation import (
     Answers,
     collect,
@@ -31,12 +31,13 @@ from ecgkit.stages.evaluation import (
     write_out_of_fold,
     write_predictions,
 )
-from ecgkit.stages.executing import default_jobs, run_fits
+from ecgkit.stages.executing import run_fits
 from ecgkit.stages.fitting import HISTORY_FILE, FitTask, model_spec
 from ecgkit.stages.planning import check_classes, not_evaluated, not_learnt, plan_fits, weights_note
 from ecgkit.stages.run_folder import new_run
 from ecgkit.stages.run_page import describe_run, summary
 from ecgkit.stages.staleness import stale
+from ecgkit.stages.workers import default_jobs
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import resolve_device
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
@@ -238,6 +239,11 @@ def _check_options(options: TrainOptions) -> None:
         raise ConfigError("--split tests under a scheme and --no-evaluate tests nothing; give one of them")
     if options.split is not None and options.split not in SCHEMES:
         raise ConfigError(unknown("split scheme", options.split, SCHEMES))
+    if options.split is not None and find_scheme(options.split).open_set:
+        raise ConfigError(
+            f"--split {options.split}: ecgkit train does not score unknown people; its folds are in the data "
+            "set for a model of your own"
+        )
     if options.jobs is not None and options.jobs < 1:
         raise ConfigError(f"--jobs {options.jobs}: expected at least 1")
 

@@ -60,9 +60,18 @@ def test_build_dataset_prints_what_it_made_and_what_comes_next(study: Path, buil
     assert lines[0] == f"{study / 'dataset.h5'} (SIMULATED data)"
     assert lines[1] == "windows 240 of 3 s at 100 Hz, shape (240, 1, 300)"
     assert lines[2] == "from 24 sessions of 4 subjects"
+    assert lines[4].startswith("quality reject ")
     assert lines[-1].startswith("Next: ecgkit train")
     assert "clean and cut" in result.stderr
     assert (study / "dataset.h5").read_bytes() == (built_study / "dataset.h5").read_bytes()
+
+
+def test_build_dataset_says_what_is_not_in_it(study: Path) -> None:
+    result = run("--study", study, "--min-quality", "accept", "--out", study / "good.h5")
+    (line,) = [line for line in result.stdout.splitlines() if "without" in line]
+    assert line.endswith("windows below quality accept")
+    shown = json.loads(run("--study", study, "--min-quality", "accept", "--json").stdout)
+    assert shown["windows_below_min_quality"] == int(line.split()[1]) == 240 - shown["windows"]
 
 
 def test_build_dataset_json_is_one_document(study: Path, tmp_path: Path) -> None:
@@ -93,6 +102,7 @@ def test_build_dataset_json_is_one_document(study: Path, tmp_path: Path) -> None
         (["--mains", "comb"], "'auto', 'alias-notch' or 'none' (got 'comb')"),
         (["--high-pass-hz", "-1"], "pipeline.high_pass_hz"),
         (["--scale", "max"], "pipeline.scale"),
+        (["--min-quality", "reject"], "pipeline.min_quality"),
         (["--split-seed", "-1"], "splits.seed"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgkit.analysis.quality import VERDICTS
 from ecgkit.cli import main
 from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import train
@@ -40,6 +41,7 @@ def test_predict_puts_the_fused_answer_on_top(
     assert "fused over 10 windows" in lines[3]
     assert sum(" s  " in line for line in lines) == 10
     assert any("not calibrated" in line for line in lines)
+    assert all(line.split()[-1] in VERDICTS for line in lines if " s  " in line)
 
 
 def test_predict_json_holds_every_window(

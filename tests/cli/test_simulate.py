@@ -13,6 +13,9 @@ from numpy.testing import assert_array_equal
 from ecgkit.cli.simulate import simulate
 from ecgkit.errors import ConfigError, StudyError
 from ecgkit.progress import Silent
+from ecgkit.protocol.model import load_protocol
+from ecgkit.protocol.tag import tag_recording
+from ecgkit.readers import read
 from ecgkit.simulate.study import simulate_recording
 from ecgkit.stages import simulate as stage
 
@@ -153,3 +156,77 @@ def test_simulate_interrupted_leaves_whole_files_and_goes_on_when_called_again(
     assert left == {name: whole[name] for name in ("README.txt", "S01_rest_v1.acq", "S01_rest_v1.truth.json")}
     stage.run(tmp_path, **options)
     assert bytes_of(tmp_path) == whole
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("visits") / "sim"
+    result = run("--out", out, "--one-file")
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_simulate_one_file_writes_a_file_a_visit_and_a_table_of_its_sessions(visits: Path) -> None:
+    names = [f"S{subject}_v1{end}" for subject in ("01", "02") for end in (".acq", ".truth.json")]
+    assert sorted(bytes_of(visits)) == sorted(["README.txt", *names, "sessions.csv"])
+    assert (visits / "sessions.csv").read_text().splitlines()[:4] == [
+        "file,subject,condition,visit,take,start,stop",
+        "S01_v1.acq,01,rest,1,1,20.0,40.0",
+        "S01_v1.acq,01,exercise,1,1,60.0,80.0",
+        "S01_v1.acq,01,deep_breathing,1,1,100.0,120.0",
+    ]
+    assert "--fs 1000 --one-file --out FOLDER" in (visits / "README.txt").read_text()
+
+
+def test_simulate_one_file_holds_the_counts_of_the_separate_files(study: Path, visits: Path) -> None:
+    for row in (visits / "sessions.csv").read_text().splitlines()[1:]:
+        name, subject, condition, _, _, start_s, stop_s = row.split(",")
+        part = read(visits / name).stretch(float(start_s), float(stop_s))
+        alone = read(study / f"S{subject}_{condition}_v1.acq")
+        assert [(c.name, c.unit, c.fs, c.scale, c.offset) for c in part.channels] == [
+            (c.name, c.unit, c.fs, c.scale, c.offset) for c in alone.channels
+        ]
+        for channel, same in zip(part.channels, alone.channels, strict=True):
+            assert_array_equal(channel.read_raw(), same.read_raw())
+
+
+def test_simulate_one_file_is_told_apart_by_its_markers_exactly(tmp_path: Path) -> None:
+    assert run("--out", tmp_path, "--subjects", "1", "--duration-s", "60", "--one-file").exit_code == 0
+    spans = tag_recording(load_protocol("dt4ecg"), read(tmp_path / "S01_v1.acq"))
+    assert [(span.condition, span.take, span.start_s, span.stop_s, span.warnings) for span in spans] == [
+        ("rest", 1, 20.0, 80.0, ()),
+        ("exercise", 1, 100.0, 160.0, ()),
+        ("deep_breathing", 1, 180.0, 240.0, ()),
+    ]
+
+
+def test_simulate_one_file_truth_says_where_each_condition_lies(study: Path, visits: Path) -> None:
+    truth = json.loads((visits / "S02_v1.truth.json").read_text())
+    assert (truth["simulated"], truth["subject"], truth["visit"]) == (True, "02", 1)
+    assert truth["duration_s"] == 140.0
+    assert "condition" not in truth
+    for span in truth["spans"]:
+        alone = json.loads((study / f"S02_{span['condition']}_v1.truth.json").read_text())
+        inside = [t - span["start_s"] for t in truth["r_peaks_s"] if span["start_s"] <= t < span["stop_s"]]
+        assert inside == pytest.approx(alone["r_peaks_s"], abs=1e-9)
+        rates = truth["heart_rate_bpm"][round(span["start_s"] * 20) : round(span["stop_s"] * 20)]
+        assert rates == alone["heart_rate_bpm"]
+
+
+def test_simulate_one_file_json_and_summary(tmp_path: Path) -> None:
+    content = json.loads(run("--out", tmp_path, "--subjects", "1", "--one-file", "--json").output)
+    assert [(file["condition"], file["start_s"]) for file in content["files"]] == [
+        ("rest", 20.0),
+        ("exercise", 60.0),
+        ("deep_breathing", 100.0),
+    ]
+    assert content["recorded_s"] == 140.0
+    text = run("--out", tmp_path, "--subjects", "1", "--one-file").output
+    assert "SIMULATED: 1 recordings of 1 subjects" in text
+    assert f"ecgkit ingest --table {tmp_path / 'sessions.csv'}" in text
+
+
+def test_simulate_one_file_refuses_the_folder_of_separate_files(study: Path) -> None:
+    result = run("--out", study, "--one-file")
+    assert isinstance(result.exception, StudyError)
+    assert "another simulated study" in str(result.exception)

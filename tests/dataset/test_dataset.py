@@ -1,5 +1,6 @@
 """Writing and reading a data set, and what a reader refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgkit.dataset.read import open_dataset
-from ecgkit.dataset.schema import FORMAT_VERSION
+from ecgkit.dataset.schema import FORMAT_VERSION, QUALITY_INDICES
 from ecgkit.dataset.write import Description, Part, write_dataset
 from ecgkit.errors import DatasetError
 from ecgkit.records import Tags
@@ -35,7 +36,8 @@ def part(subject: str, condition: str, *, simulated: bool = False) -> Part:
         "start_sample": np.arange(N) * T,
         "start_s": np.arange(N) * 3.0,
         "heart_rate_bpm": np.array([60, 61, np.nan, 63.0]),
-        "quality": np.linspace(0, 1, N),
+        "quality": np.arange(N) % 3,
+        **{name: np.linspace(0, 1, N) for name in QUALITY_INDICES},
         "scale_offset": np.full((N, 1), -1.5),
         "scale_gain": np.full((N, 1), 3.0),
     }
@@ -64,6 +66,8 @@ def test_dataset_reads_back_what_was_written(path: Path) -> None:
     assert table["session"][5] == "sub-02_visit-1_cond-exercise_take-1"
     assert table["subject"].tolist() == ["01"] * 4 + ["02"] * 8
     np.testing.assert_array_equal(table["heart_rate_bpm"][:4], np.float32([60, 61, np.nan, 63]))
+    assert table["quality"].tolist() == [0, 1, 2, 0] * 3
+    assert (table["quality"].dtype, table["bas_sqi"].dtype) == (np.uint8, np.float32)
     assert (found.fs, found.window_s, found.leads, found.unit) == (10.0, 3.0, ("LA-RA",), "mV")
     assert found.pipeline == {"scale": "recording"}
     assert not found.simulated
@@ -117,11 +121,20 @@ def test_open_dataset_missing_says_how_to_build_one(tmp_path: Path) -> None:
         open_dataset(tmp_path / "none.h5")
 
 
-def test_open_dataset_refuses_a_newer_version(path: Path) -> None:
+@pytest.mark.parametrize("version", ["7.0", "1.0"])
+def test_open_dataset_refuses_another_version(path: Path, version: str) -> None:
     with h5py.File(path, "a") as file:
-        file.attrs["format_version"] = "7.0"
-    with pytest.raises(DatasetError, match=f"version '7.0', this ecgkit reads {FORMAT_VERSION}"):
+        file.attrs["format_version"] = version
+    with pytest.raises(DatasetError, match=f"version '{version}', this ecgkit reads {FORMAT_VERSION}"):
         open_dataset(path)
+
+
+def test_dataset_says_which_part_of_a_source_was_used(tmp_path: Path) -> None:
+    origin = {"span_s": [30.0, 210.0], "excluded_s": [[4.0, 7.5], [100.0, None]]}
+    write_dataset(tmp_path / "d.h5", [replace(PARTS[0], origin=origin), *PARTS[1:]], DESCRIPTION, {})
+    sources = open_dataset(tmp_path / "d.h5").sources
+    assert sources["sub-01_visit-1_cond-rest_take-1"].items() >= origin.items()
+    assert sources["sub-02_visit-1_cond-rest_take-1"].keys() == {"sha256", "channels"}
 
 
 def _external_windows(file: h5py.File) -> None:
@@ -138,9 +151,13 @@ def _codes_outside(file: h5py.File) -> None:
     file["table/subject"][0] = 99
 
 
+def _quality_outside(file: h5py.File) -> None:
+    file["table/quality"][3] = 3
+
+
 def _short_column(file: h5py.File) -> None:
     del file["table/quality"]
-    file["table/quality"] = np.zeros(3, dtype="<f4")
+    file["table/quality"] = np.zeros(3, dtype="|u1")
 
 
 def _no_attribute(file: h5py.File) -> None:
@@ -160,8 +177,9 @@ def _broken_json(file: h5py.File) -> None:
     ("spoil", "message"),
     [
         (_external_windows, "/windows: expected a data set stored in this file"),
-        (_huge_windows, "/table/subject: shape"),
+        (_huge_windows, "/windows: says that it has"),
         (_codes_outside, "/table/subject: codes outside"),
+        (_quality_outside, "/table/quality: codes outside of 0 to 2"),
         (_short_column, r"/table/quality: shape \(3,\), expected \(12,\)"),
         (_no_attribute, "attribute 'fs' is None"),
         (_wrong_type, "/windows: type float64"),

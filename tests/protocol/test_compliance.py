@@ -171,8 +171,8 @@ def test_judge_does_not_guess_from_little() -> None:
 def test_judge_shows_as_many_digits_as_it_takes() -> None:
     found = judge(DT4ECG, "rest", measures(heart_rate_bpm=100.04))
     assert found.text == "warn: mean heart rate 100.04 beats/min, expected 40 to 100"
-    found = judge(DT4ECG, "deep_breathing", measures(breathing_share=0.49996))
-    assert "at 0.07 to 0.13 Hz 0.49996, expected at least 0.5" in found.text
+    found = judge(DT4ECG, "deep_breathing", measures(breathing_share=0.64996))
+    assert "at 0.07 to 0.13 Hz 0.64996, expected at least 0.65" in found.text
 
 
 def test_judge_of_an_unknown_condition_lists_the_known() -> None:

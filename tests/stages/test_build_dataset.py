@@ -1,3 +1,5 @@
+import dataclasses
+import math
 import shutil
 from pathlib import Path
 
@@ -7,13 +9,14 @@ import pytest
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ConfigError, DatasetError
 from ecgkit.readers import read
-from ecgkit.records import Tags
+from ecgkit.records import Exclusion, Tags
 from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import build_dataset, ingest
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.windows import cut_recording
 from ecgkit.study.folder import create_study, open_study
+from ecgkit.study.session_file import read_observations, read_session, write_session
 
 
 def test_build_dataset_holds_every_session_in_order(built_study: Path) -> None:
@@ -29,8 +32,10 @@ def test_build_dataset_holds_every_session_in_order(built_study: Path) -> None:
         "leave-subjects-out",
         "leave-condition-out",
         "leave-visit-out",
+        "open-set",
         "blocked",
         "paper",
+        "paper-kfold",
     }
     tags = found.table[["subject", "condition", "visit", "take", "start_s"]]
     assert tags.equals(tags.sort_values(list(tags.columns)).reset_index(drop=True))
@@ -105,7 +110,7 @@ def test_build_dataset_of_one_subject_warns(study: Path) -> None:
             path.unlink()
     summary = build_dataset.run(study)
     assert summary.warnings == ("all windows are of one subject: 01; nothing can be told apart by it",)
-    assert "leave-subjects-out" not in summary.schemes
+    assert "leave-subjects-out" not in summary.leaks
 
 
 def test_build_dataset_takes_participants_along(study: Path) -> None:
@@ -134,13 +139,61 @@ def test_build_dataset_warns_of_windows_without_a_beat_and_of_mixed_channels(
     write_acq(tmp_path / "off.acq", [AcqChannel(beats, "EKG", "mV")], fs=1000.0)
     ingest.run(tmp_path / "off.acq", Tags("09", "rest"), study_folder=study)
     summary = build_dataset.run(study)
-    mixed, empty = summary.warnings
+    mixed, poor = summary.warnings
     assert "channels of different names: ECG - ECG100C (24 sessions); EKG (1 sessions)" in mixed
-    assert "of them in sub-09_visit-1_cond-rest_take-1" in empty
+    assert "'reject' (an electrode off?): sub-09_visit-1_cond-rest_take-1. They are kept" in poor
+
+
+def exclude(study: Path, key: str, *spans: Exclusion) -> None:
+    """Exclude spans of a session, as the study's own command does it."""
+    path = study / "sessions" / f"{key}.h5"
+    session, seen = read_session(path), read_observations(path)
+    write_session(path.with_suffix(".new"), dataclasses.replace(session, excluded=spans), seen)
+    path.with_suffix(".new").replace(path)
+
+
+def test_build_dataset_honours_exclusions(study: Path) -> None:
+    whole, part = (f"sub-02_visit-{n}_cond-rest_take-1" for n in (1, 2))
+    exclude(study, whole, Exclusion(0, math.inf, "spoke all the time"))
+    exclude(study, part, Exclusion(4.0, 7.0, "coughed"), Exclusion(28.5, math.inf, "stood up"))
+    summary = build_dataset.run(study)
+    found = open_dataset(study / "dataset.h5")
+    assert summary.excluded.keys() == {whole}
+    assert (summary.left_out, summary.n_sessions) == ({}, 23)
+    assert summary.excluded[whole]["reason"] == "excluded: spoke all the time"
+    assert found.left_out == summary.excluded
+    rows = (found.table["session"] == part).to_numpy()
+    assert found.columns["start_s"][rows].tolist() == [0, *np.arange(7, 26, 3)]
+    assert summary.n_excluded == 10 - 8
+    assert found.sources[part]["excluded_s"] == [[4.0, 7.0], [28.5, None]]
+    assert summary.n_windows == 24 * 10 - 10 - 2
+
+
+def test_build_dataset_of_excluded_sessions_only_says_so(study: Path) -> None:
+    for path in open_study(study).session_paths():
+        exclude(study, path.stem, Exclusion(0, math.inf, "a rehearsal"))
+    with pytest.raises(DatasetError, match="all 24 sessions are excluded"):
+        build_dataset.run(study)
+
+
+def test_build_dataset_leaves_out_windows_below_a_quality(study: Path, tmp_path: Path) -> None:
+    signal = np.random.default_rng(1).normal(size=30_000)
+    write_acq(tmp_path / "noise.acq", [AcqChannel(signal, "ECG", "mV")], fs=1000.0)
+    ingest.run(tmp_path / "noise.acq", Tags("09", "rest"), study_folder=study)
+    every = build_dataset.run(study)
+    kept = build_dataset.run(study, flags={"pipeline": {"min_quality": "accept"}})
+    assert sum(every.qualities.values()) == every.n_windows == 250
+    assert kept.qualities == {"reject": 0, "doubtful": 0, "accept": kept.n_windows}
+    assert kept.n_windows == every.qualities["accept"]
+    assert kept.n_too_poor == 250 - kept.n_windows - 10
+    ((key, left_out),) = kept.left_out.items()
+    assert key == "sub-09_visit-1_cond-rest_take-1"
+    assert "not one of 10 windows is of quality 'accept'" in left_out["reason"]
+    assert open_dataset(study / "dataset.h5").columns["quality"].min() == 2
 
 
 def test_stale_names_what_changed_in_the_study(study: Path) -> None:
     assert stale(open_dataset(study / "dataset.h5")) == []
     (study / "sessions" / "sub-03_visit-2_cond-exercise_take-1.h5").unlink()
     (sentence,) = stale(open_dataset(study / "dataset.h5"))
-    assert "1 sessions added, replaced or left out: sub-03_visit-2_cond-exercise_take-1" in sentence
+    assert "1 sessions added, replaced, excluded or removed: sub-03_visit-2_cond-exercise_take-1" in sentence

@@ -87,6 +87,17 @@ def test_predict_says_what_its_probabilities_are_worth(runs: Path, file: Simulat
     json.dumps(found.as_json(), allow_nan=False)
 
 
+def test_predict_says_how_far_each_window_can_be_trusted(runs: Path, tmp_path: Path) -> None:
+    signal = np.zeros(36 * 250)
+    signal[::250] = 1.0
+    signal[24 * 250 :] += np.random.default_rng(1).normal(0, 1, 12 * 250)
+    write_acq(tmp_path / "fell_off.acq", [AcqChannel(signal, "ECG", "mV")], fs=250.0)
+    found = predict.run("001", tmp_path / "fell_off.acq", runs=runs, fuse=4)
+    assert [answer.quality for answer in found.answers] == ["accept", "accept", "reject"]
+    assert found.overall.quality == "accept"
+    assert "of 12 windows is poor: trust little" in found.remarks[1]
+
+
 def test_predict_tells_of_a_simulated_run_and_of_a_simulated_file(
     runs: Path, file: SimulatedFile, tmp_path: Path
 ) -> None:

@@ -1,19 +1,24 @@
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.recordings import in_memory
 
+from ecgkit.analysis.quality import VERDICTS
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import SignalError
 from ecgkit.readers import read
-from ecgkit.records import Recording
+from ecgkit.records import Exclusion, Recording
 from ecgkit.stages.simulate import SimulatedFile
-from ecgkit.stages.windows import cut_recording
+from ecgkit.stages.windows import CutWindows, at_least, cut_recording
 
 PAPER = PipelineConfig()
+REJECT, DOUBTFUL, ACCEPT = range(len(VERDICTS))
 
 
 def recording_of(signal: np.ndarray, *, fs: float = 1000.0, **options: Any) -> Recording:
@@ -40,7 +45,8 @@ def test_cut_recording_makes_the_papers_windows(simulated_files: tuple[Simulated
     truth = json.loads(file.truth.read_text())
     peaks_s = np.array(truth["r_peaks_s"])
     assert np.nanmean(found.heart_rate_bpm) == pytest.approx(60 / np.diff(peaks_s).mean(), rel=0.03)
-    assert np.median(found.quality) > 0.8
+    assert np.count_nonzero(found.quality.verdict == ACCEPT) >= 9
+    assert np.median(found.quality.template) > 0.8
 
 
 def test_cut_recording_scale_constants_give_millivolts_back() -> None:
@@ -65,11 +71,12 @@ def test_cut_recording_window_is_where_it_says() -> None:
 def test_cut_recording_never_crosses_a_pause_or_a_nan() -> None:
     signal = pulses(40.0)
     signal[25_000:25_010] = np.nan
+    signal[36_000] = 1e300
     found = cut_recording(recording_of(signal, pauses=(10_500,)), [0], PAPER)
-    for edge_s in (10.5, 25.0):
+    for edge_s in (10.5, 25.0, 36.0):
         assert not ((found.start_s < edge_s) & (edge_s < found.start_s + 3)).any()
     assert np.isfinite(found.windows).all()
-    assert len(found.windows) == 3 + 4 + 4
+    assert len(found.windows) == 3 + 4 + 3 + 1
 
 
 def test_cut_recording_takes_mains_away() -> None:
@@ -121,3 +128,103 @@ def test_cut_recording_keeps_a_lead_axis() -> None:
     one = recording_of(pulses(10.0)).channels[0]
     both = replace(recording_of(pulses(10.0)), channels=(one, replace(one, index=1, name="II")))
     assert cut_recording(both, [0, 1], PAPER).windows.shape == (3, 2, 300)
+
+
+def noisy(duration_s: float, *, from_s: float, to_s: float) -> np.ndarray:
+    """Pulses that drown in noise for a while."""
+    signal = pulses(duration_s)
+    inside = slice(round(1000 * from_s), round(1000 * to_s))
+    signal[inside] += np.random.default_rng(3).normal(0, 2, len(signal[inside]))
+    return signal
+
+
+def test_cut_recording_judges_the_quality_of_each_window() -> None:
+    found = cut_recording(recording_of(noisy(60.0, from_s=21.0, to_s=30.0)), [0], PAPER)
+    bad = (found.start_s >= 21) & (found.start_s < 30)
+    assert (found.quality.verdict[bad] == REJECT).all()
+    assert (found.quality.verdict[~bad] == ACCEPT).all()
+    assert found.quality.k_sqi[bad].max() < 5 < found.quality.k_sqi[~bad].min()
+
+
+def test_cut_recording_judges_what_was_recorded_not_what_was_cleaned() -> None:
+    t = np.arange(60_000) / 1000
+    wandering = recording_of(pulses(60.0) + 3 * np.sin(2 * np.pi * 0.3 * t))
+    found = cut_recording(wandering, [0], PAPER)
+    assert found.quality.bas_sqi.max() < 0.5  # the high-pass would have made it 1
+    physical = found.windows * found.scale_gain[:, :, None] + found.scale_offset[:, :, None]
+    assert np.ptp(physical[2:-2]) < 1.5
+
+
+def test_cut_recording_takes_the_quality_of_the_worst_lead() -> None:
+    one = recording_of(pulses(60.0)).channels[0]
+    other = recording_of(noisy(60.0, from_s=21.0, to_s=30.0)).channels[0]
+    for order in ((one, other), (other, one)):
+        leads = tuple(replace(lead, index=i, name="I" * (i + 1)) for i, lead in enumerate(order))
+        found = cut_recording(replace(recording_of(pulses(60.0)), channels=leads), [0, 1], PAPER)
+        assert np.flatnonzero(found.quality.verdict == REJECT).tolist() == [7, 8, 9]
+        assert found.quality.k_sqi[7:10].max() < 5
+
+
+def test_at_least_keeps_windows_of_a_quality_and_better() -> None:
+    found = cut_recording(recording_of(noisy(60.0, from_s=21.0, to_s=30.0)), [0], PAPER)
+    assert at_least(found, None) is found
+    kept = at_least(found, "doubtful")
+    assert kept.n_too_poor == 3
+    assert kept.start_s.tolist() == [start for start in found.start_s if not 21 <= start < 30]
+    np.testing.assert_array_equal(kept.windows, np.delete(found.windows, [7, 8, 9], axis=0))
+    assert len(kept.quality.b_sqi) == len(kept.scale_gain) == len(kept.heart_rate_bpm) == 17
+    with pytest.raises(SignalError, match="not one of 20 windows is of quality 'accept'"):
+        at_least(cut_recording(recording_of(noisy(60.0, from_s=0, to_s=60)), [0], PAPER), "accept")
+
+
+def excluded(*spans_s: tuple[float, float]) -> list[Exclusion]:
+    return [Exclusion(start_s, stop_s, "moved") for start_s, stop_s in spans_s]
+
+
+def same(found: CutWindows, other: CutWindows) -> bool:
+    names = ("windows", "start_s", "scale_offset", "scale_gain", "heart_rate_bpm")
+    return all(np.array_equal(getattr(found, name), getattr(other, name)) for name in names)
+
+
+def test_cut_recording_nothing_of_an_excluded_span_counts() -> None:
+    spans = excluded((40.0, math.inf), (10.0, 14.5))
+    found, other = (
+        cut_recording(recording_of(signal), [0], PAPER, spans)
+        for signal in (pulses(60.0), noisy(60.0, from_s=10.0, to_s=14.5) + 50 * (np.arange(60_000) >= 40_000))
+    )
+    assert same(found, other)
+    assert found.start_s.tolist() == [0, 3, 6, *np.arange(14.5, 37, 3)]
+    assert found.n_excluded == 20 - 11
+
+
+def test_cut_recording_without_exclusions_leaves_nothing_out() -> None:
+    found = cut_recording(recording_of(pulses(31.7)), [0], PAPER)
+    assert (len(found.windows), found.n_excluded) == (10, 0)
+    beyond = cut_recording(recording_of(pulses(31.7)), [0], PAPER, excluded((31.7, 40.0)))
+    assert same(found, beyond)
+
+
+def test_cut_recording_of_what_is_excluded_says_so() -> None:
+    with pytest.raises(SignalError, match="no stretch of 3 s without a gap that is not excluded"):
+        cut_recording(recording_of(pulses(9.0)), [0], PAPER, excluded((2.5, 7.0)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.floats(0.001, 9)), max_size=4),
+    st.sampled_from([100.0, 360.0, 128.0]),
+    st.sampled_from([3.0, 1.5]),
+)
+def test_cut_recording_windows_touch_no_excluded_span(
+    spans: list[tuple[float, float]], fs: float, stride_s: float
+) -> None:
+    recording = recording_of(pulses(30.0, fs), fs=fs)
+    pipeline = replace_settings(mains="none", stride_s=stride_s)
+    spans_s = [(start_s, start_s + length_s) for start_s, length_s in spans]
+    try:
+        found = cut_recording(recording, [0], pipeline, excluded(*spans_s))
+    except SignalError:
+        return
+    for start_s, stop_s in spans_s:
+        assert not ((found.start_s < stop_s - 1e-6) & (found.start_s + 3 > start_s + 1 / 100)).any()
+    assert len(found.windows) + found.n_excluded == len(cut_recording(recording, [0], pipeline).windows)
