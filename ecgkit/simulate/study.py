@@ -85,11 +85,22 @@ SPREAD = Spread()
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Where in a recording a condition lies, seconds."""
+
+    condition: str
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedRecording:
     """One recording and the truth about it.
 
     Attributes
     ----------
+    spans
+        Its conditions, in order of time.
     ecg_mv
         Shape (n,), as the amplifier gives it, before the converter.
     respiration
@@ -107,8 +118,8 @@ class SimulatedRecording:
     """
 
     subject: int
-    condition: str
     visit: int
+    spans: tuple[Span, ...]
     seed: int
     fs: float
     mains_hz: float
@@ -138,6 +149,7 @@ def simulate_recording(
     duration_s: float,
     mains_hz: float,
     clean: bool = False,
+    pause: int | None = None,
 ) -> SimulatedRecording:
     """Simulate one recording of one subject.
 
@@ -151,6 +163,8 @@ def simulate_recording(
         Frequency of the hum.
     clean
         Leave out everything that `ecgkit.simulate.noise` adds.
+    pause
+        Draw what is recorded in this pause of the visit, from 0, as if it were the condition.
 
     Raises
     ------
@@ -162,7 +176,8 @@ def simulate_recording(
     _check_range("subject", subject, 1, 9999)
     _check_range("visit", visit, 1, 9999)
     check_options(fs=fs, seed=seed, duration_s=duration_s, mains_hz=mains_hz)
-    now = (subject, visit, CONDITIONS.index(condition))
+    part = CONDITIONS.index(condition) if pause is None else len(CONDITIONS) + pause
+    now = (subject, visit, part)
     rng, person = _generator(seed, _RECORDING, *now), _generator(seed, _PERSON, subject)
     traits, shape = heart.draw_traits(person), beat.draw_shape(person)
     rhythm = heart.simulate_rhythm(traits, condition, duration_s=duration_s, rng=rng)
@@ -174,14 +189,14 @@ def simulate_recording(
         chance = _generator(seed, _NOISE, *now)
         levels = _levels(condition, skin=_generator(seed, _SKIN, subject, visit), rng=chance)
         ecg_mv, artefacts = _electrodes(ecg_mv, rhythm, fs, levels=levels, mains_hz=mains_hz, rng=chance)
-    divider = _respiration_divider(fs)
+    divider = respiration_divider(fs)
     on_grid = slice(round(heart.MARGIN_S * heart.GRID_HZ), None)
     inside = (rhythm.r_peaks_s >= 0) & (rhythm.r_peaks_s < n / fs)
     start_time = _start_time(seed, subject, condition, visit)
     return SimulatedRecording(
         subject=subject,
-        condition=condition,
         visit=visit,
+        spans=(Span(condition, 0.0, n / fs),),
         seed=seed,
         fs=fs,
         mains_hz=mains_hz,
@@ -313,7 +328,7 @@ def _electrodes(
     return np.clip(noisy, -RAIL_MV, RAIL_MV), artefacts
 
 
-def _respiration_divider(fs: float) -> int:
+def respiration_divider(fs: float) -> int:
     """Return the largest power of two that leaves at least `RESPIRATION_MIN_FS`."""
     return 1 << max(int(np.floor(np.log2(fs / RESPIRATION_MIN_FS))), 0)
 
@@ -346,10 +361,11 @@ def _markers(
         events += [(time_s, "expire", "reot") for time_s in rhythm.expire_s.tolist()]
     placed = sorted(event for event in events if FLAG_DELAY_S <= event[0] <= duration_s - FLAG_DELAY_S)
     segment = Marker(sample=0, time_s=0.0, text="Segment 1", style=SEGMENT_STYLE, created=start_time)
-    return segment, *(_marker(event, fs, start_time) for event in placed)
+    return segment, *(timed_marker(event, fs, start_time) for event in placed)
 
 
-def _marker(event: tuple[float, str, str], fs: float, start_time: datetime) -> Marker:
+def timed_marker(event: tuple[float, str, str], fs: float, start_time: datetime) -> Marker:
+    """Return the marker of an event: seconds, text and style."""
     time_s, text, style = event
     sample = round(time_s * fs)
     created = start_time + timedelta(milliseconds=round(time_s * 1000))
