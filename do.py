@@ -4,7 +4,7 @@
     python3 do.py demo          from simulated .acq files to a trained model and a report
     python3 do.py test          all tests
     python3 do.py lint          style and types
-    python3 do.py soak          read 200,000 damaged files of every format (20 minutes on two cores)
+    python3 do.py soak          damaged files, kills, many simulated studies (half an hour on two cores)
     python3 do.py bench         the benchmarks, each printing its ratios
     python3 do.py setup         only make .venv (the others do it when it is needed)
     python3 do.py constraints   write constraints.txt anew from what is installed
@@ -105,7 +105,7 @@ def test(args: list[str]) -> int:
 
 
 def soak(args: list[str]) -> int:
-    """Read very many damaged files, on all cores."""
+    """Run the long campaigns: damaged files, kills, two writers, many simulated studies; on all cores."""
     return setup([]) or run("-m", "pytest", "--soak", "-m", "soak", "-n", "auto", *args)
 
 

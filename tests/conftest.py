@@ -34,7 +34,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for what takes many minutes."""
-    parser.addoption("--soak", action="store_true", help="also read very many damaged files of every format")
+    parser.addoption("--soak", action="store_true", help="also run the campaigns that take many minutes")
 
 
 def pytest_report_header() -> str:

@@ -43,6 +43,72 @@ def cut(
     return windows[:, :n_windows].swapaxes(0, 1), start  # (N, lead, T)
 
 
+def cut_beats(
+    signal: NDArray[np.float64],
+    fs: float,
+    *,
+    r_peaks_s: NDArray[np.float64],
+    before_s: float,
+    after_s: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Cut one window around each R peak; beats too close to an end are left out.
+
+    The peak lies at sample ``before_s * fs`` of each window, to the nearest sample: 5 ms off at most at
+    100 Hz.
+
+    Parameters
+    ----------
+    signal
+        (lead, n), without a gap.
+    fs
+        Rate, Hz.
+    r_peaks_s
+        (beats,), seconds from the first sample.
+    before_s, after_s
+        How much to take on both sides of the peak, seconds: whole numbers of samples.
+
+    Returns
+    -------
+    windows, start_sample, beat
+        (N, lead, T), (N,), and the index into `r_peaks_s`, (N,).
+
+    Raises
+    ------
+    ConfigError
+        A length is not a whole number of samples.
+    """
+    before = whole_samples(before_s, fs, name="before_s")
+    size = before + whole_samples(after_s, fs, name="after_s")
+    starts = np.rint(np.asarray(r_peaks_s) * fs).astype(np.int64) - before
+    beat = np.flatnonzero((starts >= 0) & (starts + size <= signal.shape[1]))
+    if not len(beat):
+        return np.empty((0, signal.shape[0], size)), starts[beat], beat
+    windows = sliding_window_view(signal, size, axis=1)[:, starts[beat]]  # (lead, N, T)
+    return windows.swapaxes(0, 1), starts[beat], beat  # (N, lead, T)
+
+
+def usable_share(
+    usable: NDArray[np.bool_], start_sample: NDArray[np.int64], *, size: int
+) -> NDArray[np.float64]:
+    """Return what part of each window's samples is usable: to mark windows by, or to drop them.
+
+    Parameters
+    ----------
+    usable
+        (n,), per sample of the signal that is cut.
+    start_sample, size
+        Where the windows begin, (N,), and their length, in samples.
+
+    Returns
+    -------
+    NDArray
+        (N,), from 0 to 1.
+    """
+    before = np.concatenate([[0], np.cumsum(usable)])  # usable samples before each one
+    share: NDArray[np.float64] = (before[start_sample + size] - before[start_sample]) / size
+    return share
+
+
 def whole_samples(length_s: float, fs: float, *, name: str) -> int:
     """Return a length in samples.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkit.preprocess.zero_phase import zero_phase
+
 
 def high_pass(
     signal: NDArray[np.float64], fs: float, *, high_pass_hz: float, order: int
@@ -27,9 +29,8 @@ def high_pass(
     NDArray
         (n,)
     """
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import butter
 
     sos = butter(order, high_pass_hz, "highpass", fs=fs, output="sos")
     settling = round(3 * fs / high_pass_hz)  # three periods of the corner frequency at each end
-    filtered: NDArray[np.float64] = sosfiltfilt(sos, signal, padlen=min(settling, len(signal) - 1))
-    return filtered
+    return zero_phase(sos, signal, padding=settling)

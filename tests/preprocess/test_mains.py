@@ -54,3 +54,20 @@ def test_notch_removes_the_line_and_nothing_else() -> None:
     wanted = np.sin(2 * np.pi * 10 * t)
     out = notch(wanted + np.sin(2 * np.pi * 60 * t), fs, notch_hz=60)
     np.testing.assert_allclose(out[500:-500], wanted[500:-500], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("fs", "to_fs", "mains_hz", "mode", "lines", "lines_hz"),
+    [
+        (1000, 250, 50, "auto", 5, (50, 100)),
+        (1000, 500, 60, "auto", 3, (60, 120, 180)),
+        (1000, 500, 60, "auto", 1, (60,)),
+        (1000, 100, 60, "auto", 5, ()),  # all of it lies in the stop band
+        (100, 100, 60, "alias-notch", 5, (40,)),  # where the multiples went, nobody knows
+    ],
+)
+def test_plan_mains_notches_as_many_lines_as_asked_for_and_kept(
+    fs: float, to_fs: float, mains_hz: float, mode: str, lines: int, lines_hz: tuple[float, ...]
+) -> None:
+    plan = plan_mains(fs, to_fs=to_fs, mains_hz=mains_hz, mode=mode, lines=lines)
+    assert plan.lines_hz == lines_hz
