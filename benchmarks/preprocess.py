@@ -46,6 +46,7 @@ MEASURED = (
     (1000, 250),
     (2000, 250),
 )
+PHASES = np.linspace(0, np.pi, 9)[:-1]  # of hum: near half a rate, what is left depends on it
 RATIO_GOAL, ERROR_GOAL = 20, 1e-3  # at 2000 Hz to 100 Hz
 
 
@@ -209,19 +210,20 @@ def tone(fs: float, to_fs: float, hz: float) -> tuple[complex, float]:
     return gain, -1e6 * float(np.angle(gain)) / (2 * np.pi * hz)
 
 
-def toned(fs: float, to_fs: float, hz: float) -> tuple[Floats, Floats]:
+def toned(fs: float, to_fs: float, hz: float, *, phase: float = 0.0) -> tuple[Floats, Floats]:
     """Return the middle half of a cleaned tone of amplitude 1, and its times."""
     t = np.arange(round(60 * fs)) / fs
-    counts = np.rint(30_000 * np.sin(2 * np.pi * hz * t)).astype(np.int16)
+    counts = np.rint(30_000 * np.sin(2 * np.pi * hz * t + phase)).astype(np.int16)
     out = ours_unnotched(counts, fs, to_fs) / 30_000
     middle = slice(len(out) // 4, 3 * len(out) // 4)
     return out[middle], (np.arange(len(out)) / to_fs)[middle]
 
 
 def worst_stopped_db(fs: float, to_fs: float, n_tones: int) -> float:
-    """Return the gain of the tone above half the new rate that comes through best."""
-    tones = np.linspace(to_fs / 2, fs / 2, n_tones + 1)[:-1] + 0.003  # at half a rate a sine may be nothing
-    return max(20 * np.log10(np.sqrt(2) * toned(fs, to_fs, hz)[0].std() + 1e-9) for hz in tones)
+    """Return the gain of the tone from half the new rate on that comes through best, by its peak."""
+    tones = np.linspace(to_fs / 2, fs / 2, n_tones + 1)[:-1]
+    outs = [toned(fs, to_fs, hz, phase=phase)[0] for hz in tones for phase in (0.0, np.pi / 2)]
+    return 20 * np.log10(np.abs(outs).max())
 
 
 def spans(fs: float, to_fs: float) -> list[tuple[float, float]]:
@@ -249,7 +251,7 @@ def mains() -> None:
     print(
         "Mains of amplitude 1, steady, 0.1 Hz off, and with multiples 2 to 5 of 0.5, 0.3, 0.2 and 0.1: what "
         "is left in the middle (peak, dB), and the peak of the steady one in the first and last 50 ms, and "
-        "from there to half a second, for the worst of 8 phases.\n"
+        "from there to half a second. The worst of 8 phases.\n"
     )
     print(
         "| from | to | mains, Hz | how | steady | 0.1 Hz off | with multiples | with multiples, lines=5 "
@@ -273,7 +275,7 @@ def mains() -> None:
             )
 
 
-def hum(fs: float, hz: float, amplitudes: list[float], *, phase: float = 0.3) -> Floats:
+def hum(fs: float, hz: float, amplitudes: list[float], *, phase: float) -> Floats:
     t = np.arange(round(60 * fs)) / fs
     hums = [
         amplitude * np.sin(2 * np.pi * k * hz * t + phase * k)
@@ -286,14 +288,15 @@ def hum(fs: float, hz: float, amplitudes: list[float], *, phase: float = 0.3) ->
 def left_db(
     fs: float, to_fs: float, hz: float, amplitudes: list[float], *, lines: int, off_hz: float = 0.0
 ) -> float:
-    out = ours(hum(fs, hz + off_hz, amplitudes), fs, to_fs, lines=lines, hz=hz)
-    return 20 * np.log10(np.abs(out[len(out) // 4 : -len(out) // 4]).max() + 1e-9)
+    hums = [hum(fs, hz + off_hz, amplitudes, phase=phase) for phase in PHASES]
+    outs = np.abs([ours(each, fs, to_fs, lines=lines, hz=hz) for each in hums])
+    return 20 * np.log10(outs[:, outs.shape[1] // 4 : -outs.shape[1] // 4].max() + 1e-9)
 
 
 def at_the_ends(fs: float, to_fs: float, hz: float) -> tuple[float, float]:
     """Return the greatest that is left of hum in the first and last 50 ms, and from there to 0.5 s."""
     edge, half_s = round(0.05 * to_fs), round(0.5 * to_fs)
-    outs = [ours(hum(fs, hz, [1.0], phase=phase), fs, to_fs, hz=hz) for phase in np.linspace(0, np.pi, 8)]
+    outs = [ours(hum(fs, hz, [1.0], phase=phase), fs, to_fs, hz=hz) for phase in PHASES]
     ends = np.abs([end for out in outs for end in (out[:half_s], out[::-1][:half_s])])
     return float(ends[:, :edge].max()), float(ends[:, edge:].max())
 

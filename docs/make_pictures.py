@@ -19,12 +19,18 @@ QUIET = ("--no-first-run", "--disable-background-networking", "--disable-compone
 def main(study: str, run: str, recording: str) -> None:
     folder = Path(study).resolve()
     terminal("status.svg", ["status", "--study", folder.name], cwd=folder.parent)
+    subprocess.run(
+        [sys.executable, "-m", "ecgkit", "status", "--study", study, "--html"],
+        check=True,
+        capture_output=True,
+    )
+    page("study.png", folder / "status.html", size="1100,1500")
     page("report.png", Path(run) / "report.html", size="1100,1330")
     plot = ["info", recording, "--plot", str(PICTURES / "recording.png")]
     subprocess.run([sys.executable, "-m", "ecgkit", *plot], check=True)
 
 
-def terminal(name: str, command: list[str], *, cwd: Path, width: int = 90) -> None:
+def terminal(name: str, command: list[str], *, cwd: Path, width: int = 110) -> None:
     """Draw what a command prints, without the fonts that rich would take from the web."""
     call = [sys.executable, "-m", "ecgkit", *command]
     shown = subprocess.run(

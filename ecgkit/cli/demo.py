@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=int, default=10, show_default=True, help="Few are enough to show the way.")
 @click.option("--subjects", type=int, default=15, show_default=True, help="How many people to simulate.")
 @click.option("--duration-s", type=float, default=180.0, show_default=True, help="Length of a recording.")
-@click.option("--jobs", type=int, help="Trainings side by side.  [default: as many as there are cores]")
+@click.option("--jobs", type=int, help="Processes side by side.  [default: as many as there are cores]")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary for scripts.")
 def demo(out: Path, epochs: int, subjects: int, duration_s: float, jobs: int | None, as_json: bool) -> None:
     """Go the whole way once, on simulated recordings."""
@@ -41,6 +41,7 @@ def _show(summary: DemoSummary) -> None:
         f"  {summary.simulated.out}   {len(summary.simulated.files)} recordings (.acq), two visits each"
     )
     click.echo(f"  {summary.study}   the study: {summary.built.n_sessions} sessions of the first visits")
+    click.echo(f"  {summary.page}   every session, and whether it is what its tags say")
     click.echo(f"  {summary.built.path}   {summary.built.n_windows} windows")
     click.echo(f"  {summary.trained.run}   weights, scores, report\n")
     show_scores(summary.trained)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.progress import Progress, Silent
-from ecgkit.records import Tags
-from ecgkit.stages import build_dataset, ingest, predict, simulate, train
+from ecgkit.stages import build_dataset, ingest, predict, simulate, status, study_page, train
 from ecgkit.stages.build_dataset import BuildSummary
+from ecgkit.stages.ingest_asked import Asked
 from ecgkit.stages.predict import Prediction
 from ecgkit.stages.simulate import SimulatedFile, SimulateSummary
 from ecgkit.stages.train import TrainOptions, TrainSummary
 
 SEED = 1
 ASKED = ("07", "exercise", 2)  # subject, condition and visit of the file that is never ingested
-TASK = "ingest"
+FIRST_VISITS = "S{subject}_{condition}_v1.acq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class DemoSummary:
 
     simulated: SimulateSummary
     study: Path
+    page: Path
     built: BuildSummary
     trained: TrainSummary
     asked: SimulatedFile
@@ -35,6 +36,7 @@ class DemoSummary:
         return {
             "simulated": str(self.simulated.out),
             "study": str(self.study),
+            "page": str(self.page),
             "dataset": self.built.as_json(),
             "run": str(self.trained.run),
             "asked": {
@@ -74,19 +76,18 @@ def run(
         progress=listener,
     )
     study = folder / "study"
-    first_visits = [file for file in simulated.files if file.visit == 1]
-    listener.start(TASK, len(first_visits))
-    for file in first_visits:
-        tags = Tags(file.subject, file.condition, file.visit, file.take)
-        ingest.run(file.path, tags, study_folder=study)
-        listener.advance(TASK, note=tags.key)
+    first_visits = Asked((simulated.out,), pattern=FIRST_VISITS)
+    ingest.run_all(
+        first_visits, study_folder=study, options=ingest.IngestOptions(jobs=jobs), progress=listener
+    )
+    page = study_page.write_page(status.run(study), progress=listener)
     built = build_dataset.run(study, progress=listener)
     flags = {"train": {"epochs": epochs}}
     options = TrainOptions(dataset=built.path, runs=study / "runs", flags=flags, jobs=jobs)
     trained = train.run(options, progress=listener)
     asked = _asked(simulated)
     predicted = predict.run(str(trained.run), asked.path, runs=study / "runs")
-    return DemoSummary(simulated, study, built, trained, asked, predicted)
+    return DemoSummary(simulated, study, page, built, trained, asked, predicted)
 
 
 def _asked(simulated: SimulateSummary) -> SimulatedFile:

@@ -8,9 +8,7 @@ FS = 250.0
 T = np.arange(5000) / FS
 
 
-@pytest.mark.parametrize(
-    ("tone_hz", "gain"), [(5.0, 1.0), (20.0, 1 / (1 + 0.5**8)), (40.0, 0.5), (80.0, 0.004)]
-)
+@pytest.mark.parametrize(("tone_hz", "gain"), [(5.0, 1.0), (20.0, 0.996), (40.0, 0.5), (80.0, 0.0)])
 def test_low_pass_gain_and_no_delay(tone_hz: float, gain: float) -> None:
     tone = np.sin(2 * np.pi * tone_hz * T)
     out = low_pass(tone, FS, low_pass_hz=40)
