@@ -26,10 +26,16 @@ class PipelineConfig(Settings):
         Literal["auto", "alias-notch", "none"],
         Field(description="how mains is removed; auto: by the resampler's stop band, else by a notch"),
     ] = "auto"
+    mains_lines: Annotated[
+        int, Field(ge=1, le=20, description="mains and its multiples to notch, where they are kept")
+    ] = 1
     high_pass_hz: Annotated[float, Field(gt=0, le=5, description="zero-phase high-pass, Hz")] = 0.5
     high_pass_order: Annotated[
         int, Field(ge=1, le=8, description="Butterworth order, before the return pass")
     ] = 5
+    low_pass_hz: Annotated[
+        float | None, Field(gt=0, le=1000, description="zero-phase low-pass, Hz; none: the resampler's alone")
+    ] = None
     scale: Annotated[
         Literal["recording", "recording-percentile", "window", "window-percentile", "none"],
         Field(description="what is brought to 0-1: the whole recording (paper) or each window"),

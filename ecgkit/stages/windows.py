@@ -15,10 +15,9 @@ from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, finite_run
 from ecgkit.analysis.rpeaks import find_r_peaks
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import SignalError
+from ecgkit.preprocess.clean import clean
 from ecgkit.preprocess.cut import cut
-from ecgkit.preprocess.high_pass import high_pass
-from ecgkit.preprocess.mains import MainsPlan, notch, plan_mains
-from ecgkit.preprocess.resample import resample
+from ecgkit.preprocess.mains import MainsPlan, plan_mains
 from ecgkit.preprocess.scale import apply_scale, scale_constants
 from ecgkit.readers.ecg_channel import millivolts_per_unit, physical_unit
 from ecgkit.records import ROUNDING, Channel, Exclusion, Recording
@@ -101,7 +100,13 @@ def cut_recording(
     """
     channels = [recording.channels[index] for index in ecg]
     fs = _common_rate(recording, channels)
-    mains = plan_mains(fs, to_fs=pipeline.fs, mains_hz=pipeline.mains_hz, mode=pipeline.mains)
+    mains = plan_mains(
+        fs,
+        to_fs=pipeline.fs,
+        mains_hz=pipeline.mains_hz,
+        mode=pipeline.mains,
+        lines=pipeline.mains_lines,
+    )
     usable, n_excluded = _usable(recording, channels, pipeline, excluded)
     stretches = [
         _cut_stretch(signal, fs, start_s=first / fs, pipeline=pipeline, mains=mains)
@@ -196,7 +201,20 @@ def _n_windows(n_samples: int, fs: float, pipeline: PipelineConfig) -> int:
 def _cut_stretch(
     signal: NDArray[np.float64], fs: float, *, start_s: float, pipeline: PipelineConfig, mains: MainsPlan
 ) -> _Stretch:
-    cleaned = np.stack([_clean(lead, fs, pipeline=pipeline, mains=mains) for lead in signal])
+    cleaned = np.stack(
+        [
+            clean(
+                lead,
+                fs,
+                to_fs=pipeline.fs,
+                mains=mains,
+                high_pass_hz=pipeline.high_pass_hz,
+                order=pipeline.high_pass_order,
+                low_pass_hz=pipeline.low_pass_hz,
+            )
+            for lead in signal
+        ]
+    )
     windows, start_sample = cut(
         cleaned, pipeline.fs, window_s=pipeline.window_s, stride_s=pipeline.stride_s or pipeline.window_s
     )
@@ -242,15 +260,6 @@ def at_least(cut: CutWindows, verdict: str | None) -> CutWindows:
     rows = {name: getattr(cut, name)[good] for name in ROWS}
     quality = WindowQuality(*(getattr(cut.quality, name)[good] for name in INDICES))
     return replace(cut, **rows, quality=quality, n_too_poor=int(np.count_nonzero(~good)))
-
-
-def _clean(
-    signal: NDArray[np.float64], fs: float, *, pipeline: PipelineConfig, mains: MainsPlan
-) -> NDArray[np.float64]:
-    if mains.notch_hz is not None:
-        signal = notch(signal, fs, notch_hz=mains.notch_hz)
-    signal = resample(signal, fs, to_fs=pipeline.fs)
-    return high_pass(signal, pipeline.fs, high_pass_hz=pipeline.high_pass_hz, order=pipeline.high_pass_order)
 
 
 def _refuse_what_has_no_signal(
