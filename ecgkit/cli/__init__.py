@@ -38,12 +38,13 @@ COMMANDS = {
     "verify": "ecgkit.cli.verify:verify",
     "export": "ecgkit.cli.export:export",
     "build-dataset": "ecgkit.cli.build_dataset:build_dataset",
+    "dataset": "ecgkit.cli.dataset:dataset",
     "train": "ecgkit.cli.train:train",
     "predict": "ecgkit.cli.predict:predict",
 }
 
 # package -> the extra that it comes with
-EXTRAS = {"torch": "train", "safetensors": "train"}
+EXTRAS = {"torch": "train", "safetensors": "train", "pyarrow": "exports", "edfio": "formats"}
 
 
 class CommandTable(click.Group):

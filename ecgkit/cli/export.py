@@ -1,4 +1,4 @@
-"""`ecgkit export`: what a study holds, for other programs."""
+"""`ecgkit export`: what a study or a data set holds, for other programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ecgkit.cli import export_dataset
 from ecgkit.cli.export_rr import rr
 
 if TYPE_CHECKING:
@@ -15,15 +16,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def export() -> None:
-    """Hand a study on: as a BIDS data set, or as beats and heart rates.
+    """Hand a study or its data set on, in other people's formats.
 
     \b
     ecgkit export bids OUT
     ecgkit export rr OUT
+    ecgkit export wfdb study OUT
+    ecgkit export npz study/dataset.h5 OUT.npz
     """
 
 
 export.add_command(rr)
+for command in export_dataset.commands():
+    export.add_command(command)
 
 
 @export.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +16,50 @@ from numpy.typing import NDArray
 from ecgkit.analysis.quality import VERDICTS
 from ecgkit.dataset.schema import (
     CODED_COLUMNS,
+    COLUMN_TYPES,
     FORMAT,
-    FORMAT_VERSION,
+    HASH,
     LEAD_COLUMNS,
     NUMBER_COLUMNS,
+    QUALITY_INDICES,
     VOCABULARIES,
 )
+from ecgkit.dataset.untrusted import (
+    Holds,
+    Source,
+    group_in,
+    open_source,
+    place_of,
+    read_array,
+    read_attribute,
+    read_labels,
+)
 from ecgkit.errors import DatasetError
-from ecgkit.h5 import attribute, dataset, open_h5, read_texts
+from ecgkit.h5 import open_h5
 from ecgkit.lookup import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CODE_TYPE, ROLE_TYPE = "<i4", "|u1"
+LAST_ROLE = 3
+MOST_FOLDS = 4096
+SETTINGS = ("pipeline", "splits", "versions")  # JSON objects of anything
+# JSON objects of objects -> the texts that each of these must have
+RECORDS = {"condition_texts": (), "sources": ("sha256",), "left_out": ("sha256", "reason")}
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """An opened data set.
 
+    What has a value for each window is mapped from the file and read-only where it is stored contiguously, as
+    ecgkit writes it: it costs no memory until it is used.
+
     Attributes
     ----------
     windows
-        (N, lead, T) float32, mapped from the file and read-only where it is stored contiguously.
+        (N, lead, T) float32.
     columns
         ``name -> (N,)``; subject, condition and session as codes into the vocabularies;
         ``quality`` as an index of `ecgkit.analysis.quality.VERDICTS`; ``scale_offset`` and ``scale_gain``
@@ -56,6 +79,10 @@ class Dataset:
         and ``span_s``, ``excluded_s`` where it is not the whole file.
     left_out
         ``session -> {"sha256": …, "reason": …}``: sessions of the study that gave no window.
+    participants
+        ``column of participants.tsv -> a text for each subject``, "" where it is not known.
+    versions
+        Of ecgkit and of what it computed with.
     """
 
     path: Path
@@ -78,6 +105,8 @@ class Dataset:
     sources: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, Mapping[str, Any]]
     folds: Mapping[str, Mapping[str, NDArray[np.uint8]]]
+    participants: Mapping[str, tuple[str, ...]]
+    versions: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -124,7 +153,7 @@ class Dataset:
 
 
 def open_dataset(path: Path | str) -> Dataset:
-    """Open a data set of format 1.1.
+    """Open a data set of a version in `READERS`.
 
     Raises
     ------
@@ -135,92 +164,200 @@ def open_dataset(path: Path | str) -> Dataset:
     path = Path(path)
     if not path.is_file():
         raise DatasetError(f"{path}: no data set here. Build one with: ecgkit build-dataset")
-    with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=DatasetError) as file:
-        return _read_1_1(file, path)
+    with (
+        open_h5(path, file_format=FORMAT, versions=tuple(READERS), error=DatasetError) as file,
+        path.open("rb") as raw,
+    ):
+        return READERS[file.attrs["format_version"]](open_source(file, raw, path), path)
 
 
-def _read_1_1(file: h5py.File, path: Path) -> Dataset:
-    stored = dataset(file, "windows", kinds="f", ndim=3, error=DatasetError)
-    n_windows, n_leads, _ = stored.shape
-    vocabularies = {name: read_texts(file, name, error=DatasetError) for name in VOCABULARIES}
-    if len(vocabularies["leads"]) != n_leads:
-        raise DatasetError(f"{path}:/leads: {len(vocabularies['leads'])} names, /windows has {n_leads} leads")
-    columns = {name: _column(file, f"table/{name}", "iu", (n_windows,)) for name in CODED_COLUMNS}
-    for name, codes in columns.items():
-        vocabulary = vocabularies[CODED_COLUMNS[name]]
-        if n_windows and not 0 <= codes.min() <= codes.max() < len(vocabulary):
-            raise DatasetError(f"{path}:/table/{name}: codes outside of /{CODED_COLUMNS[name]}")
-    columns |= {name: _column(file, f"table/{name}", "iuf", (n_windows,)) for name in NUMBER_COLUMNS}
-    if n_windows and not 0 <= columns["quality"].min() <= columns["quality"].max() < len(VERDICTS):
-        raise DatasetError(f"{path}:/table/quality: codes outside of 0 to {len(VERDICTS) - 1}")
-    columns |= {name: _column(file, f"table/{name}", "f", (n_windows, n_leads)) for name in LEAD_COLUMNS}
-    texts = {
-        name: attribute(file, name, str, error=DatasetError)
-        for name in ("unit", "study", "protocol", "content_sha256")
-    }
-    settings = {
-        name: _json(file, name) for name in ("pipeline", "splits", "condition_texts", "sources", "left_out")
-    }
+def _read_1_1(source: Source, path: Path) -> Dataset:
+    file = source.file
+    vocabularies = {name: _vocabulary(source, name) for name in VOCABULARIES}
+    windows = read_array(source, file, "windows", dtype="<f4")
+    fs, window_s = (read_attribute(file, name, float, positive=True) for name in ("fs", "window_s"))
+    _check_shape(windows, fs * window_s, leads=vocabularies["leads"], path=path)
+    texts = {name: read_attribute(file, name, str) for name in ("unit", "study", "protocol", HASH)}
+    settings = {name: _object(file, name) for name in SETTINGS}
+    records = {name: _records(file, name, texts=needed) for name, needed in RECORDS.items()}
     return Dataset(
         path=path,
-        windows=_map_windows(stored, path),
-        columns=columns,
+        windows=windows,
+        columns=_columns(source, windows.shape[:2], vocabularies),
         subjects=vocabularies["subjects"],
         conditions=vocabularies["conditions"],
         sessions=vocabularies["sessions"],
         leads=vocabularies["leads"],
-        fs=attribute(file, "fs", float, positive=True, error=DatasetError),
-        window_s=attribute(file, "window_s", float, positive=True, error=DatasetError),
+        fs=fs,
+        window_s=window_s,
         unit=texts["unit"],
         study=texts["study"],
         protocol=texts["protocol"],
-        simulated=attribute(file, "simulated", bool, error=DatasetError),
-        sha256=texts["content_sha256"],
+        simulated=read_attribute(file, "simulated", bool),
+        sha256=texts[HASH],
         pipeline=settings["pipeline"],
         split_settings=settings["splits"],
-        condition_texts=settings["condition_texts"],
-        sources=settings["sources"],
-        left_out=settings["left_out"],
-        folds=_folds(file, n_windows),
+        condition_texts=records["condition_texts"],
+        sources=records["sources"],
+        left_out=records["left_out"],
+        folds=_folds(source, len(windows)),
+        participants=_participants(source, len(vocabularies["subjects"])),
+        versions=settings["versions"],
     )
 
 
-def _json(file: h5py.File, name: str) -> dict[str, Any]:
-    content = json.loads(attribute(file, name, str, error=DatasetError))
+READERS: dict[str, Callable[[Source, Path], Dataset]] = {"1.1": _read_1_1}  # one for each version
+
+
+def _vocabulary(source: Source, name: str) -> tuple[str, ...]:
+    labels = read_labels(source, source.file, name)
+    if not labels or "" in labels or len(set(labels)) < len(labels):
+        where = place_of(source.file, name)
+        raise DatasetError(f"{where}: {len(labels)} names; expected at least one, none empty, each once")
+    return labels
+
+
+def _check_shape(
+    windows: NDArray[np.float32], n_samples: float, *, leads: tuple[str, ...], path: Path
+) -> None:
+    """Refuse windows of other leads or another length than the file says."""
+    if 0 in windows.shape:
+        raise DatasetError(f"{path}:/windows: shape {windows.shape}, expected at least one window")
+    if len(leads) != windows.shape[1]:
+        raise DatasetError(f"{path}:/leads: {len(leads)} names, /windows has {windows.shape[1]} leads")
+    if not abs(n_samples - windows.shape[2]) <= 0.5:
+        raise DatasetError(
+            f"{path}:/windows: {windows.shape[2]} samples a window, expected fs * window_s = {n_samples:g}"
+        )
+
+
+def _columns(
+    source: Source, shape: tuple[int, ...], vocabularies: Mapping[str, tuple[str, ...]]
+) -> dict[str, NDArray[Any]]:
+    table = group_in(source.file, "table")
+    if table is None:
+        raise DatasetError(f"{place_of(source.file, 'table')}: missing")
+    rules: dict[str, tuple[str, Holds, str]] = {
+        name: (CODE_TYPE, partial(_within, last=len(vocabularies[of]) - 1), f"codes outside of /{of}")
+        for name, of in CODED_COLUMNS.items()
+    }
+    rules |= {name: (COLUMN_TYPES[name], *RULES[name]) for name in (*NUMBER_COLUMNS, *LEAD_COLUMNS)}
+    return {
+        name: np.asarray(
+            read_array(
+                source,
+                table,
+                name,
+                dtype=dtype,
+                shape=shape if name in LEAD_COLUMNS else shape[:1],
+                holds=holds,
+                expected=expected,
+            )
+        )
+        for name, (dtype, holds, expected) in rules.items()
+    }
+
+
+def _folds(source: Source, n_windows: int) -> dict[str, dict[str, NDArray[np.uint8]]]:
+    splits = group_in(source.file, "splits")
+    folds: dict[str, dict[str, NDArray[np.uint8]]] = {}
+    for scheme in sorted(splits or ()):
+        group = group_in(splits, scheme)
+        names = sorted(group or ())
+        if sum(map(len, folds.values())) + len(names) > MOST_FOLDS:
+            raise DatasetError(f"{place_of(source.file, 'splits')}: over {MOST_FOLDS} folds; expected fewer")
+        folds[scheme] = {
+            name: np.asarray(
+                read_array(
+                    source,
+                    group,
+                    name,
+                    dtype=ROLE_TYPE,
+                    shape=(n_windows,),
+                    holds=partial(_within, last=LAST_ROLE),
+                    expected=f"roles outside of 0 to {LAST_ROLE}",
+                )
+            )
+            for name in names
+        }
+    return folds
+
+
+def _participants(source: Source, n_subjects: int) -> dict[str, tuple[str, ...]]:
+    group = group_in(source.file, "participants")
+    columns = {name: read_labels(source, group, name) for name in sorted(group or ())}
+    for name, values in columns.items():
+        if len(values) != n_subjects:
+            where = place_of(group, name)
+            raise DatasetError(f"{where}: {len(values)} values, expected one a subject: {n_subjects}")
+    return columns
+
+
+def _object(file: h5py.File, name: str) -> dict[str, Any]:
+    """Read a JSON object that lies in an attribute of the root."""
+    where = f"{file.filename}:/: attribute {name!r}"
+    try:
+        content = json.loads(read_attribute(file, name, str), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where} is damaged JSON ({error}). Build the data set again") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{file.filename}: attribute {name!r} is no JSON object")
+        raise DatasetError(f"{where} is no JSON object")
     return content
 
 
-def _column(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    stored = dataset(file, name, kinds=kinds, ndim=len(shape), error=DatasetError)
-    if stored.shape != shape:
-        raise DatasetError(f"{file.filename}:/{name}: shape {stored.shape}, expected {shape} as /windows has")
-    values: NDArray[Any] = stored[:]
-    return values
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON")
 
 
-def _map_windows(stored: h5py.Dataset, path: Path) -> NDArray[np.float32]:
-    """Map contiguous windows from the file; read others into memory."""
-    if stored.dtype != np.dtype("<f4"):
-        raise DatasetError(f"{path}:/windows: type {stored.dtype}, expected little-endian float32")
-    offset = stored.id.get_offset()
-    if offset is None:
-        windows: NDArray[np.float32] = stored[:]
-        return windows
-    if offset + stored.size * 4 > path.stat().st_size:
-        raise DatasetError(f"{path}:/windows: {stored.shape} does not fit into the file; it is cut short")
-    return np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=stored.shape)
+def _records(file: h5py.File, name: str, *, texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Read a JSON object of objects, each with certain texts."""
+    content = _object(file, name)
+    for key, record in content.items():
+        if not isinstance(record, dict) or not all(isinstance(record.get(text), str) for text in texts):
+            needed = f" with the texts {' and '.join(texts)}" if texts else ""
+            raise DatasetError(
+                f"{file.filename}:/: attribute {name!r}, entry {key!r}: expected a JSON object{needed}"
+            )
+    return content
 
 
-def _folds(file: h5py.File, n_windows: int) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    group = file.get("splits")
-    if not isinstance(group, h5py.Group):
-        return {}
-    return {
-        scheme: {
-            fold: _column(file, f"splits/{scheme}/{fold}", "u", (n_windows,))
-            for fold in sorted(group[scheme])
-        }
-        for scheme in sorted(group)
-    }
+def _within(values: NDArray[Any], *, last: int) -> bool:
+    return bool(values.min() >= 0 and values.max() <= last)
+
+
+def _counts(values: NDArray[Any]) -> bool:
+    return bool(values.min() >= 1)
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    return bool(np.isfinite(values).all())
+
+
+def _not_negative(values: NDArray[Any]) -> bool:
+    return bool(((values >= 0) & (values < np.inf)).all())
+
+
+def _rates(values: NDArray[Any]) -> bool:
+    """Tell whether all are above 0 or NaN."""
+    return bool((((values > 0) & (values < np.inf)) | np.isnan(values)).all())
+
+
+def _gains(values: NDArray[Any]) -> bool:
+    return bool((np.isfinite(values) & (values != 0)).all())
+
+
+# column -> what its values keep to, and what is said where they do not
+RULES: dict[str, tuple[Holds, str]] = {
+    "visit": (_counts, "expected numbers from 1"),
+    "take": (_counts, "expected numbers from 1"),
+    "start_sample": (_not_negative, "expected numbers from 0"),
+    "start_s": (_not_negative, "expected seconds from 0"),
+    "heart_rate_bpm": (_rates, "expected rates above 0, or NaN"),
+    "quality": (
+        partial(_within, last=len(VERDICTS) - 1),
+        f"codes outside of 0 to {len(VERDICTS) - 1}",
+    ),
+    **dict.fromkeys(QUALITY_INDICES, (_finite, "expected numbers, got NaN or infinity")),
+    "scale_offset": (_finite, "expected numbers, got NaN or infinity"),
+    "scale_gain": (_gains, "expected numbers other than 0, got 0, NaN or infinity"),
+}
