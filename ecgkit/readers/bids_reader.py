@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecgkit.errors import ReadError
+from ecgkit.exclusions import Exclusion
 from ecgkit.readers.bids_events import Events, read_events
 from ecgkit.readers.bids_names import (
     DESCRIPTION_FILE,
@@ -30,7 +31,7 @@ from ecgkit.readers.foreign import parsing
 from ecgkit.readers.held import held
 from ecgkit.readers.options import ReadOptions
 from ecgkit.readers.usable import OR_SALVAGE, lost_samples
-from ecgkit.records import Channel, Exclusion, RawSamples, Recording
+from ecgkit.records import Channel, RawSamples, Recording
 
 TAKES = ("unit",)
 

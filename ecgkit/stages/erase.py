@@ -11,8 +11,8 @@ from typing import Any
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import DatasetError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.files import TEMPORARY_FILE, writing_in
-from ecgkit.records import Exclusion
 from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text

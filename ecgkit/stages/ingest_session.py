@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgkit.errors import EcgkitError, ReadError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import Protocol
 from ecgkit.protocol.tag import tag_recording
 from ecgkit.readers import read_with
@@ -15,7 +16,7 @@ from ecgkit.readers.bids_reader import Told, told
 from ecgkit.readers.leads import EcgLeads
 from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.readers.respiration_channel import find_respiration
-from ecgkit.records import Channel, Exclusion, Recording, Session
+from ecgkit.records import Channel, Recording, Session
 from ecgkit.stages.ingest_plan import Failure, FileFacts, Placed, Stamp
 from ecgkit.stages.leads import choose_leads
 from ecgkit.stages.measuring import observe

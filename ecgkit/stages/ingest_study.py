@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from ecgkit.errors import StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.protocol.model import Protocol
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.stages.ingest_plan import Span, overlap
 from ecgkit.stages.ingest_session import difference
 from ecgkit.stages.study_sessions import facts_of, put_participants, subjects_of

@@ -94,13 +94,22 @@ class Change:
             (self._folder / name).parent.mkdir(exist_ok=True)
             flush(self._staged / Path(name).name)
         if len(self._put) == 1 and not self._removed:
-            _finish(self._folder, put=[*self._put], remove=[])  # one rename is whole or not at all by itself
+            self._rename(*self._put)  # whole or not at all by itself
         elif self._put or self._removed:
             self._staged.mkdir(exist_ok=True)
             sync_folder(self._folder)
             content = {"put": [*self._put], "remove": [*self._removed]}
             write_text(self._staged / LIST_FILE, json.dumps(content, indent=1))
             _finish(self._folder, **content)
+
+    def _rename(self, name: str) -> None:
+        target = self._folder / name
+        try:
+            (self._staged / target.name).replace(target)
+        except OSError as error:
+            error.filename, error.filename2 = str(target), None
+            raise
+        sync_folder(target.parent)
 
 
 @contextlib.contextmanager

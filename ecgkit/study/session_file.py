@@ -19,8 +19,9 @@ from ecgkit import __version__
 from ecgkit.analysis.measures import Measures, measures_from_json
 from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality
 from ecgkit.errors import StudyError
+from ecgkit.exclusions import Exclusion, exclusion_from_json, used_spans
 from ecgkit.h5 import atomic_h5, attribute, content_sha256, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import RAW_TYPES, Channel, Exclusion, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.records import RAW_TYPES, Channel, Marker, RawSamples, Recording, Session, Tags
 from ecgkit.study.folder import Study
 
 FORMAT = "ecgkit-session"
@@ -97,8 +98,8 @@ class SessionHeader:
 
     @property
     def is_excluded(self) -> bool:
-        """Whether the whole session is not to be used."""
-        return any(exclusion.is_whole for exclusion in self.excluded)
+        """Whether nothing of it is to be used."""
+        return not used_spans(self.excluded, duration_s=self.duration_s)
 
 
 def session_path(study: Study, tags: Tags) -> Path:
@@ -130,7 +131,7 @@ def write_session(path: Path, session: Session, observations: Observations) -> N
         file.attrs["leads"] = _json(session.leads)
         file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
         file.attrs["lost"] = _json(recording.lost)
-        file.attrs["excluded"] = _json([_exclusion_json(exclusion) for exclusion in session.excluded])
+        file.attrs["excluded"] = _json([exclusion.as_json() for exclusion in session.excluded])
         for channel in recording.channels:
             _write_channel(file, channel)
         _write_markers(file, recording.markers)
@@ -278,7 +279,7 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         measures=measures_from_json(_object(file, "measures")),
         warnings=_sentences(file, "warnings"),
         lost=_sentences(file, "lost"),
-        excluded=tuple(map(_exclusion, json.loads(text_of(file, "excluded")))),
+        excluded=tuple(map(exclusion_from_json, json.loads(text_of(file, "excluded")))),
         content_sha256=text_of(file, HASH),
     )
 
@@ -313,19 +314,6 @@ def _kept(session: Session) -> dict[str, str]:
         "journal": session.recording.journal,
     }
     return {name: value for name, value in kept.items() if value is not None}
-
-
-def _exclusion_json(exclusion: Exclusion) -> dict[str, Any]:
-    stop_s = exclusion.stop_s if math.isfinite(exclusion.stop_s) else None
-    return {"start_s": exclusion.start_s, "stop_s": stop_s, "reason": exclusion.reason}
-
-
-def _exclusion(content: dict[str, Any]) -> Exclusion:
-    stop_s = math.inf if content["stop_s"] is None else float(content["stop_s"])
-    exclusion = Exclusion(float(content["start_s"]), stop_s, str(content["reason"]))
-    if not 0 <= exclusion.start_s < exclusion.stop_s:
-        raise ValueError(f"excluded from {exclusion.start_s:g} to {exclusion.stop_s:g} s")
-    return exclusion
 
 
 def _write_observations(file: h5py.File, seen: Observations) -> None:

@@ -10,7 +10,8 @@ from support.bids_files import full_session
 from support.recordings import NOTHING_SEEN
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Session, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Session, Tags
 from ecgkit.stages import export_bids
 from ecgkit.stages.export_bids import BidsOptions
 from ecgkit.stages.ingest import run_all

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import ConfigError, ReadError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import load_protocol
 from ecgkit.readers.options import AS_STATED
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
 from ecgkit.stages import ingest, ingest_study
 from ecgkit.stages.ingest import IngestOptions, run_all

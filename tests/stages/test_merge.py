@@ -8,7 +8,8 @@ import pytest
 from support.studies import make_study, put, session_of
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Tags
 from ecgkit.stages import exclude, merge, remove, retag, verify
 from ecgkit.stages.retag import NewTags
 from ecgkit.study.changing import read_log

@@ -11,8 +11,9 @@ from support.killed import killed_everywhere
 from support.studies import make_study, put, session_of
 
 from ecgkit.errors import EcgkitError, ProtocolError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import protocols_folder
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.stages import build_dataset, exclude, retag, verify
 from ecgkit.stages.retag import NewTags
 from ecgkit.study.changing import read_log

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.readers import read
-from ecgkit.records import Exclusion, Marker, Session, Tags
+from ecgkit.records import Marker, Session, Tags
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
 from ecgkit.study.session_file import (
