@@ -27,8 +27,8 @@ from ecgkit.study.folder import (
     PARTICIPANTS_FILE,
     Study,
     describe_study,
+    links_out,
     read_participants,
-    session_links,
 )
 from ecgkit.study.rules import look_alikes
 from ecgkit.study.session_file import (
@@ -105,7 +105,7 @@ def run(study_folder: Path, *, progress: Progress | None = None) -> Verified:
     """
     study = describe_study(study_folder)
     findings = [*_tried(study, study.folder / STAGED_FOLDER, partial(settle, study.folder))]
-    links = set(session_links(study))
+    links = set(links_out(study))
     findings += [_fault(study, path, f"a link out of the study, to {path.resolve()}") for path in links]
     paths = [] if study.sessions_folder in links else [p for p in study.session_paths() if p not in links]
     headers, found = _sessions(study, paths, progress or Silent())

@@ -32,6 +32,7 @@ GONE = "gone-"  # what was removed lies in the staged folder under its name afte
 WAIT_S = 60.0
 READER_WAIT_S = 2.0  # renames take less; then it is shown as it stands
 MAX_LIST_BYTES = 1 << 24
+MAX_LOG_BYTES = 1 << 27
 
 # what a change may put in place, and what else it may remove, as a path from the study's folder
 FILES = re.compile(
@@ -222,6 +223,9 @@ def _log_text(path: Path) -> str:
     if path.is_symlink() or not path.is_file():
         raise StudyError(f"{path}: not an ordinary file; put the study's log back in its place")
     try:
+        size = path.stat().st_size
+        if size > MAX_LOG_BYTES:
+            raise StudyError(f"{path}: {size} bytes, expected at most {MAX_LOG_BYTES}; not a log of ecgkit's")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: can't be read as UTF-8 text ({error.reason}); save it so") from error

@@ -22,6 +22,7 @@ DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
 PARTICIPANTS_FILE = "participants.tsv"
 IDENTITY = "participant_id"
+MOST_TABLE_BYTES = 10_000_000
 COLUMNS = ("age", "sex", "handedness")  # of a new table, as BIDS names them
 
 
@@ -29,8 +30,8 @@ class StudyFile(Settings):
     """What ``study.yaml`` may say."""
 
     format_version: str
-    name: Annotated[str, Field(min_length=1)]
-    protocol: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    protocol: Annotated[str, Field(min_length=1, max_length=200)]
     mains_hz: Annotated[float, Field(ge=40, le=70)] | None = None
     pseudonym_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None  # its fingerprint
 
@@ -40,6 +41,13 @@ class StudyFile(Settings):
         if not text.isprintable():
             raise ValueError("expected text without control characters")
         return text
+
+    @field_validator("protocol")
+    @classmethod
+    def _lies_in_the_study(cls, name: str) -> str:
+        if "/" in name or "\\" in name:
+            raise ValueError("expected a shipped protocol's name, or a file in the study's own folder")
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ def open_study(folder: Path | str) -> Study:
     """
     study = describe_study(Path(folder))
     settle(study.folder)
-    for path in session_links(study):
+    for path in links_out(study):
         raise StudyError(
             f"{path}: a link to {path.resolve()}, out of the study; put the folder or the file itself in its "
             "place"
@@ -152,10 +160,17 @@ def describe_study(folder: Path) -> Study:
         raise StudyError(str(error)) from error
 
 
-def session_links(study: Study) -> Iterator[Path]:
-    """Yield the folder of sessions, or the sessions in it, where they are links out of the study."""
+def links_out(study: Study) -> Iterator[Path]:
+    """Yield what makes the study, its sessions included, where it is a link out of the study."""
     home = study.folder.resolve()
-    for path in (study.sessions_folder, *study.session_paths()):
+    named = (
+        STUDY_FILE,
+        PROTOCOL_FILE,
+        study.settings.protocol,
+        PARTICIPANTS_FILE,
+        study.sessions_folder.name,
+    )
+    for path in (*(study.folder / name for name in named), *study.session_paths()):
         if path.is_symlink() and not path.resolve().is_relative_to(home):
             yield path
 
@@ -252,6 +267,11 @@ def read_table(study: Study) -> list[list[str]]:
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
     try:
+        size = path.stat().st_size
+        if size > MOST_TABLE_BYTES:
+            raise StudyError(
+                f"{path}: {size} bytes, expected at most {MOST_TABLE_BYTES} of a table of people"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error.reason

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecgkit.errors import StudyError
+from ecgkit.study.changing import read_log
 from ecgkit.study.folder import (
     create_study,
     find_study,
@@ -85,3 +86,33 @@ def test_read_participants_names_the_broken_line(tmp_path: Path) -> None:
     (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-01\t3\t4\n")
     with pytest.raises(StudyError, match="line 2"):
         read_participants(study)
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "participants.tsv", "protocol.yaml"])
+def test_open_study_refuses_links_out_and_shows_nothing_of_them(tmp_path: Path, name: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    outside = tmp_path / "outside"
+    outside.write_text("format_version: '1.0'\nname: SECRET\nprotocol: dt4ecg\n")
+    (study.folder / name).unlink(missing_ok=True)
+    (study.folder / name).symlink_to(outside)
+    with pytest.raises(StudyError, match="out of the study") as raised:
+        open_study(study.folder)
+    assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize("protocol", ["../x.yaml", "/x.yaml", "a/b.yaml", "a\\b.yaml"])
+def test_open_study_refuses_a_protocol_elsewhere(tmp_path: Path, protocol: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    text = (study.folder / "study.yaml").read_text().replace("protocol: dt4ecg", f"protocol: '{protocol}'")
+    (study.folder / "study.yaml").write_text(text)
+    with pytest.raises(StudyError, match="a file in the study's own folder"):
+        open_study(study.folder)
+
+
+def test_tables_and_logs_of_absurd_size_are_refused_unread(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    for name, reading in (("participants.tsv", read_participants), ("changes.jsonl", read_log)):
+        with (study.folder / name).open("wb") as file:
+            file.truncate(20 << 30)
+        with pytest.raises(StudyError, match="expected at most"):
+            reading(study)
