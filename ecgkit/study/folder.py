@@ -22,7 +22,7 @@ DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
 PARTICIPANTS_FILE = "participants.tsv"
 IDENTITY = "participant_id"
-MOST_TABLE_BYTES = 10_000_000
+MOST_TABLE_BYTES, MOST_COLUMNS = 10_000_000, 1000
 COLUMNS = ("age", "sex", "handedness")  # of a new table, as BIDS names them
 
 
@@ -266,6 +266,8 @@ def read_table(study: Study) -> list[list[str]]:
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
+    if not path.is_file():
+        raise StudyError(f"{path}: not an ordinary file, expected a table as text; put it back in its place")
     try:
         size = path.stat().st_size
         if size > MOST_TABLE_BYTES:
@@ -289,6 +291,8 @@ def read_table(study: Study) -> list[list[str]]:
 def _fault(row: list[str], columns: list[str], known: set[str]) -> str:
     """Say what is wrong with a row of participants.tsv, "" if nothing is."""
     if row is columns:
+        if len(columns) > MOST_COLUMNS:
+            return f"{len(columns)} columns, expected at most {MOST_COLUMNS}"
         named = all(column.strip(".") and "/" not in column for column in columns)  # they name HDF5 objects
         if columns[0] != IDENTITY or len(set(columns)) < len(columns) or not named:
             return f"expected column names, each once and without a slash, {IDENTITY} first, tabs between"

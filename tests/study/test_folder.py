@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgkit.errors import StudyError
+from ecgkit.errors import ProtocolError, StudyError
+from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.study.changing import read_log
 from ecgkit.study.folder import (
     create_study,
@@ -116,3 +117,24 @@ def test_tables_and_logs_of_absurd_size_are_refused_unread(tmp_path: Path) -> No
             file.truncate(20 << 30)
         with pytest.raises(StudyError, match="expected at most"):
             reading(study)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("name", ["participants.tsv", "study.yaml", "protocol.yaml"])
+def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path: Path, name: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    text = (study.folder / "study.yaml").read_text().replace("protocol: dt4ecg", "protocol: protocol.yaml")
+    (study.folder / "study.yaml").write_text(text)
+    (study.folder / name).unlink(missing_ok=True)
+    os.mkfifo(study.folder / name)
+    with pytest.raises((StudyError, ProtocolError), match=r"not an ordinary file|expected a file"):
+        read_participants(open_study(study.folder))
+        protocol_of(open_study(study.folder))
+
+
+def test_read_participants_refuses_more_columns_than_anybody_has(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    columns = "\t".join(["participant_id", *map(str, range(1000))])
+    (study.folder / "participants.tsv").write_text(columns + "\n")
+    with pytest.raises(StudyError, match="1001 columns, expected at most 1000"):
+        read_participants(study)
