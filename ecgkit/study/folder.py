@@ -162,7 +162,6 @@ def describe_study(folder: Path) -> Study:
 
 def links_out(study: Study) -> Iterator[Path]:
     """Yield what makes the study, its sessions included, where it is a link out of the study."""
-    home = study.folder.resolve()
     named = (
         STUDY_FILE,
         PROTOCOL_FILE,
@@ -171,8 +170,12 @@ def links_out(study: Study) -> Iterator[Path]:
         study.sessions_folder.name,
     )
     for path in (*(study.folder / name for name in named), *study.session_paths()):
-        if path.is_symlink() and not path.resolve().is_relative_to(home):
+        if _leads_out(study, path):
             yield path
+
+
+def _leads_out(study: Study, path: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(study.folder.resolve())
 
 
 def is_study(folder: Path) -> bool:
@@ -266,8 +269,10 @@ def read_table(study: Study) -> list[list[str]]:
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
-    if not path.is_file():
-        raise StudyError(f"{path}: not an ordinary file, expected a table as text; put it back in its place")
+    if not path.is_file() or _leads_out(study, path):
+        raise StudyError(
+            f"{path}: not an ordinary file of the study, expected a table as text; put it back in its place"
+        )
     try:
         size = path.stat().st_size
         if size > MOST_TABLE_BYTES:

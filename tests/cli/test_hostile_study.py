@@ -103,7 +103,7 @@ HOSTILE: dict[str, Callable[[Path, Path], None]] = {
 UNREAD = {
     "no numbers": ("status", "build-dataset", "export bids", "erase"),
     "a huge shape": ("status", "build-dataset", "export bids", "erase"),
-    "a group of another file": ("status", "erase"),
+    "a group of another file": ("status", "export rr", "erase"),
     "samples of another file": ("status", "export rr", "erase"),
     "a log of nonsense": ("status", "page", "build-dataset", "export rr", "export bids"),
 }
