@@ -135,7 +135,7 @@ def open_h5(
                     "Use the ecgkit that wrote it, or remove it and write it anew"
                 )
             yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError) as problem:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as problem:
         if isinstance(problem, OSError) and problem.errno in UNAVAILABLE:
             why = os.strerror(problem.errno).lower()
             raise error(f"{path}: can't be opened ({why}); check its permissions") from problem

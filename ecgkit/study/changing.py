@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkit.errors import StudyError
-from ecgkit.files import alone, flush, sync_folder, temporary_name, write_text, writing_in
+from ecgkit.files import alone, flush, read_small_text, sync_folder, temporary_name, write_text, writing_in
 
 if TYPE_CHECKING:
     from ecgkit.study.folder import Study
@@ -220,15 +220,13 @@ def _log_text(path: Path) -> str:
     """Return the log as it is, whole lines only."""
     if not os.path.lexists(path):
         return ""
-    if path.is_symlink() or not path.is_file():
-        raise StudyError(f"{path}: not an ordinary file; put the study's log back in its place")
+    if path.is_symlink():
+        raise StudyError(f"{path}: a link; put the study's log itself in its place")
     try:
-        size = path.stat().st_size
-        if size > MAX_LOG_BYTES:
-            raise StudyError(f"{path}: {size} bytes, expected at most {MAX_LOG_BYTES}; not a log of ecgkit's")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: can't be read as UTF-8 text ({error.reason}); save it so") from error
+        text = read_small_text(path, MAX_LOG_BYTES)
+    except (ValueError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StudyError(f"{path}: can't be read as UTF-8 text ({why}); put it right") from error
     return text if text.endswith("\n") or not text else text + "\n"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ecgkit.errors import ConfigError, StudyError
-from ecgkit.files import write_text
+from ecgkit.files import read_small_text, write_text
 from ecgkit.settings import Settings, checked, read_yaml
 from ecgkit.study.changing import locked, settle
 
@@ -269,19 +269,12 @@ def read_table(study: Study) -> list[list[str]]:
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
-    if not path.is_file() or _leads_out(study, path):
-        raise StudyError(
-            f"{path}: not an ordinary file of the study, expected a table as text; put it back in its place"
-        )
+    if _leads_out(study, path):
+        raise StudyError(f"{path}: a link out of the study; put the table itself in its place")
     try:
-        size = path.stat().st_size
-        if size > MOST_TABLE_BYTES:
-            raise StudyError(
-                f"{path}: {size} bytes, expected at most {MOST_TABLE_BYTES} of a table of people"
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else error.reason
+        text = read_small_text(path, MOST_TABLE_BYTES)
+    except (ValueError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise StudyError(f"{path}: can't be read as UTF-8 text ({why}); save it so, with tabs") from error
     lines = {number: line for number, line in enumerate(text.split("\n"), start=1) if line.strip()}
     table = [line.split("\t") for line in lines.values()] or [[IDENTITY]]
