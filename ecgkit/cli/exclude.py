@@ -51,7 +51,7 @@ def exclude(
 
 def span_of(start: str | None, stop: str | None) -> dict[str, float | None]:
     """Return the times as seconds, None where none was given."""
-    from ecgkit.stages.ingest_plan import parse_time_s
+    from ecgkit.stages.ingest.plan import parse_time_s
 
     return {
         "start_s": None if start is None else parse_time_s(start),

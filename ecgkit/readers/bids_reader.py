@@ -30,7 +30,7 @@ from ecgkit.readers.bids_table import looks_like_table, read_numbers
 from ecgkit.readers.foreign import parsing
 from ecgkit.readers.held import held
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import OR_SALVAGE, lost_samples
+from ecgkit.readers.usable import OR_SALVAGE, counted, lost_samples
 from ecgkit.records import Channel, RawSamples, Recording
 
 TAKES = ("unit",)
@@ -147,10 +147,11 @@ def _tables(path: Path) -> tuple[list[Table], list[str]]:
         if table.sidecar.start_s == given.sidecar.start_s
         and (table.sidecar.note is None) == (given.sidecar.note is None)
     ]
-    apart = [table.path.name for table in tables if table not in together]
-    return together, [
-        f"{name} starts at another time and is left out; give it to have it read" for name in apart
-    ]
+    if apart := len(tables) - len(together):  # without names, which tell who: the study keeps this
+        start = "starts" if apart == 1 else "start"
+        said = f"{counted(apart, 'table')} of it {start} at another time, left out; give one to have it read"
+        return together, [said]
+    return together, []
 
 
 def _refuse_outside(top: Path, *files: Path) -> None:

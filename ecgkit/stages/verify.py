@@ -17,7 +17,6 @@ from ecgkit.errors import DatasetError, EcgkitError, StudyError
 from ecgkit.files import TEMPORARY_FILE
 from ecgkit.h5 import content_sha256, open_h5
 from ecgkit.progress import Progress, Silent
-from ecgkit.stages.ingest_plan import overlap
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.study_sessions import check_new_subject, subjects_of
@@ -29,7 +28,7 @@ from ecgkit.study.folder import (
     links_out,
     read_participants,
 )
-from ecgkit.study.rules import look_alikes
+from ecgkit.study.rules import look_alikes, overlap
 from ecgkit.study.runs import RUN_CARD, read_card, run_folders
 from ecgkit.study.session_file import (
     SessionHeader,

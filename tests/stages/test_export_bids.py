@@ -15,7 +15,7 @@ from ecgkit.records import Session, Tags
 from ecgkit.stages import export_bids
 from ecgkit.stages.export_bids import BidsOptions
 from ecgkit.stages.ingest import run_all
-from ecgkit.stages.ingest_asked import Asked
+from ecgkit.stages.ingest.asked import Asked
 from ecgkit.study.folder import create_study, open_study
 from ecgkit.study.session_file import read_headers, read_session, session_path, write_session
 
