@@ -109,7 +109,7 @@ def _exit_code(summary: IngestSummary) -> int:
 
 def _show_one(summary: IngestSummary) -> None:
     """Print what was taken of one recording, and what comes next."""
-    from ecgkit.cli.console import show, show_warnings
+    from ecgkit.cli.console import show, show_next, show_warnings
 
     (session,) = summary.sessions
     if session.prepared is None or session.header is None:
@@ -127,7 +127,7 @@ def _show_one(summary: IngestSummary) -> None:
     if session.compliance is not None:
         show(f"  verdict     {session.compliance.text}")
     show(f"  study       {summary.study}")
-    show("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")
+    show_next(summary.study, "ecgkit status", "ecgkit build-dataset when all recordings are in")
 
 
 def _of_file(session: SessionSummary) -> str:
@@ -140,7 +140,7 @@ def _of_file(session: SessionSummary) -> str:
 
 def _show_all(summary: IngestSummary) -> None:
     """Print what became of many recordings: the count, what needs a look, and what comes next."""
-    from ecgkit.cli.console import show, show_warnings
+    from ecgkit.cli.console import show, show_next, show_warnings
 
     for session in summary.sessions:
         if session.header is not None and session.header.warnings:
@@ -155,7 +155,7 @@ def _show_all(summary: IngestSummary) -> None:
     if summary.left_out:
         show("Next: put this right and run the same command again; what is in stays as it is.")
     else:
-        show("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")
+        show_next(summary.study, "ecgkit status", "ecgkit build-dataset when all recordings are in")
 
 
 def _show_replaced(summary: IngestSummary) -> None:
@@ -176,7 +176,7 @@ def _show_left_out(summary: IngestSummary) -> None:
         more = ", …" if len(summary.skipped) > SKIPPED_SHOWN else ""
         show(f"  skipped, since their names do not match the pattern: {', '.join(names)}{more}")
     for session in summary.left_out:
-        show(f"  {session.outcome}: {session.name}: {session.error}")
+        show(f"  {session.outcome}: {session.name}: {session.error_text}")
 
 
 def _show_plan(summary: IngestSummary) -> None:

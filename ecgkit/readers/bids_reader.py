@@ -50,6 +50,7 @@ class Told:
     leads: tuple[str, ...]
     excluded: tuple[Exclusion, ...]
     source_name: str | None
+    source_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def told(path: Path) -> Told | None:
     often = list(names.values())
     leads = (names[i] if often.count(names[i]) == 1 else str(i) for i in note.ecg if i in names)
     events, _ = _events(path, fs=note.fs, start_s=0.0, note=note)
-    return Told(note.condition, tuple(leads), events.excluded, note.source_name)
+    return Told(note.condition, tuple(leads), events.excluded, note.source_name, note.source_sha256)
 
 
 def _tables(path: Path) -> tuple[list[Table], list[str]]:

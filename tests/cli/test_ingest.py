@@ -67,7 +67,7 @@ def test_ingest_prints_what_it_took_and_what_comes_next(
     assert lines[2] == "respiration Respiration - RSP100C"
     assert lines[3] == "duration 30.0 s at 1000 Hz"
     assert lines[4].endswith("beats/min on average")
-    assert lines[-1].startswith("Next: ecgkit status, or ecgkit build-dataset")
+    assert lines[-1].startswith("Next: ecgkit status --study ")
     assert result.stderr == ""  # its length is a matter of the verdict
 
 

@@ -32,6 +32,7 @@ from ecgkit.study.pseudonym import key_fingerprint
 DEFAULT_PROTOCOL = "dt4ecg"
 LOOKING, TAKING = "look at files", "ingest"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = "no space left on the disk; free some, and run the same command again"
 WOULD: dict[str, Outcome] = {"ingested": "new", "replaced": "replaces", "already there": "already there"}
 
 
@@ -217,7 +218,14 @@ def _tasks(
             out[number] = left_out(session)
             continue
         try:
-            decision = decide(destination, known, session.tags, session.source.sha256, session.span_s)
+            decision = decide(
+                destination,
+                known,
+                session.tags,
+                session.source.sha256,
+                session.span_s,
+                exported_from=session.source.exported_from,
+            )
         except StudyError as error:
             out[number] = _refused(session, error)
             continue
@@ -253,14 +261,20 @@ def _take_all(
     order = _in_turn(tasks, destination.protocol)
     progress.start(TAKING, len(order))
     prepared = in_order(pool, prepare, [tasks[number] for number in order])
-    for number, result in zip(order, prepared, strict=True):
-        placed, decision = tasks[number].placed, decisions[number]
-        if not isinstance(result, Prepared):
-            _stop_if_full(result)
-            summaries[number] = left_out(Fault(placed.file, placed.where, result, placed.tags))
-        else:
-            summaries[number] = _put(placed, result, destination, known, decision, dry_run=options.dry_run)
+    left = list(order)
+    for result in prepared:
+        placed, decision = tasks[left[0]].placed, decisions[left[0]]
+        done: SessionSummary | Failure = (
+            result
+            if not isinstance(result, Prepared)
+            else _put(placed, result, destination, known, decision, dry_run=options.dry_run)
+        )
+        if _is_full(done):  # so it would be for all that follow
+            break
+        summaries[left.pop(0)] = _summed_up(placed, done)
         progress.advance(TAKING, note=placed.tags.key)
+    for number in left:
+        summaries[number] = _summed_up(tasks[number].placed, OSError(errno.ENOSPC, DISK_FULL))
     if not options.dry_run:
         known.refresh()
     return [summaries[number] for number in range(len(plan))]
@@ -274,11 +288,16 @@ def _put(
     decision: Decision,
     *,
     dry_run: bool,
-) -> SessionSummary:
+) -> SessionSummary | OSError:
     """Put a prepared session into the study, unless it is only asked what would become of it."""
     header = prepared.header
     if header is not None:
-        done = (try_out if dry_run else put_in)(destination, known, header, decision)
+        try:
+            done = (try_out if dry_run else put_in)(destination, known, header, decision)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return error
         if isinstance(done, StudyError):
             return _refused(placed, done)
         decision, header = done
@@ -304,10 +323,14 @@ def _in_turn(tasks: Mapping[int, SessionTask], protocol: Protocol) -> list[int]:
     return sorted(tasks, key=turn)
 
 
-def _stop_if_full(error: Failure) -> None:
-    """Raise what every further session would meet too."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        raise error
+def _is_full(done: SessionSummary | Failure) -> bool:
+    return isinstance(done, OSError) and done.errno in FULL
+
+
+def _summed_up(placed: Placed, done: SessionSummary | Failure) -> SessionSummary:
+    if isinstance(done, SessionSummary):
+        return done
+    return left_out(Fault(placed.file, placed.where, done, placed.tags))
 
 
 @contextlib.contextmanager

@@ -104,7 +104,13 @@ class KnownSessions:
 
 
 def decide(
-    destination: Destination, known: KnownSessions, tags: Tags, sha256: str, span_s: Span | None
+    destination: Destination,
+    known: KnownSessions,
+    tags: Tags,
+    sha256: str,
+    span_s: Span | None,
+    *,
+    exported_from: str = "",
 ) -> Decision:
     """Decide what becomes of a session of these tags, from this part of this file.
 
@@ -129,15 +135,20 @@ def decide(
         )
     if there is None:
         return Decision("ingested")
+    if there.sha256 == exported_from:
+        raise StudyError(
+            f"{where}: {tags.key} is there already; this is an export of it. To take it back, use another "
+            "study folder, or --replace"
+        )
     if there.sha256 != sha256 or there.span_s != span_s:
         source = (
             f"from another file (sha256 {there.sha256[:12]}…, this one {sha256[:12]}…)"
             if there.sha256 != sha256
             else f"from {_seconds(there.span_s)} of this very file, now from {_seconds(span_s)}"
         )
+        again = f"Give --take {tags.take + 1} for a repetition, or --replace"
         raise StudyError(
-            f"{where}: {tags.key} is there already, {source}. Give --take {tags.take + 1} for a repetition, "
-            "or --replace"
+            f"{where}: {tags.key} is there already, {source}. {'To replace it: --replace' if same else again}"
         )
     return Decision("already there", (there,), there.excluded)
 

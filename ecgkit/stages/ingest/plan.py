@@ -60,12 +60,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What must be known of a file before its sessions can be planned; spans are what its markers say."""
+    """What must be known of a file before its sessions can be planned.
+
+    Attributes
+    ----------
+    spans
+        What its markers say.
+    exported_from
+        Hash of the recording that ecgkit exported it from, "" for other files.
+    """
 
     sha256: str
     stamp: Stamp
     duration_s: float
     spans: tuple[TaggedSpan, ...] = ()
+    exported_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,11 +96,13 @@ def look_at(task: FileTask) -> FileFacts | Failure:
     """Open a file, hash it, and find what its markers say; return what went wrong rather than raise it."""
     try:
         recording = read_with(task.file, task.reading)
+        said = told(recording.path) if recording.format == "bids" else None
         return FileFacts(
             stamp=_stamp(recording),
             sha256=recording.sha256(),
             duration_s=recording.duration_s,
             spans=() if task.protocol is None else tag_recording(task.protocol, recording),
+            exported_from=said.source_sha256 if said else "",
         )
     except FAILURES as error:
         return error

@@ -70,6 +70,14 @@ class SessionSummary:
         where = f"{self.file.name}, {self.where}" if self.where else self.file.name
         return where if self.tags is None else f"{self.tags.key} ({where})"
 
+    @property
+    def error_text(self) -> str:
+        """Why it was refused or failed, "" where it was not."""
+        if isinstance(self.error, OSError) and self.error.strerror:
+            where = f"{self.error.filename}: " if self.error.filename else ""
+            return f"{where}{self.error.strerror}"
+        return "" if self.error is None else str(self.error)
+
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values."""
         content: dict[str, Any] = {
@@ -77,7 +85,7 @@ class SessionSummary:
             "where": self.where,
             "session": None if self.tags is None else self.tags.key,
             "outcome": self.outcome,
-            "error": None if self.error is None else str(self.error),
+            "error": self.error_text or None,
             "span_s": None if self.span_s is None else list(self.span_s),
             "replaced": [_replaced_json(old) for old in self.replaced],
             "excluded": [item.as_json() for item in self.excluded],

@@ -216,8 +216,8 @@ def test_run_all_refuses_parts_of_a_file_that_is_in_then_replaces_and_logs(
     summary = take(study, parts)
     rest = Tags("01", "rest")
     assert [str(session.error) for session in summary.sessions] == [
-        f"{study}: {rest.key} is there already, from all of this very file, now from seconds 0 to 10. Give "
-        "--take 2 for a repetition, or --replace",
+        f"{study}: {rest.key} is there already, from all of this very file, now from seconds 0 to 10. To "
+        "replace it: --replace",
         f"{study}: this very file is in the study as {rest.key}, seconds 10 to 20 of it overlap that and are "
         "now tagged sub-01_visit-1_cond-rest_take-2. If the new tags are the right ones, repeat with "
         "--replace",
@@ -534,8 +534,9 @@ def test_run_all_stops_when_the_disk_is_full(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(call, "prepare", lambda task: OSError(28, "No space left on device"))
-    with pytest.raises(OSError, match="No space left"):
-        take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    summary = take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    assert {session.outcome for session in summary.sessions} == {"failed"}
+    assert all("no space left on the disk" in session.error_text for session in summary.sessions)
     assert not (tmp_path / "study").exists()
 
 
