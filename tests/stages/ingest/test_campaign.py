@@ -123,14 +123,20 @@ def start(study: Path, table: Path, *, kill_at: int | None = None) -> subprocess
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a call to end; return its exit code and what it said."""
+    """Wait for a call to end; return its exit code and what it complained of."""
+    code, errors, _ = outcome_of(process)
+    return code, errors
+
+
+def outcome_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for a call to end; return its exit code, what it complained of, and its summary."""
     try:
         shown, errors = process.communicate(timeout=MANY_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         pytest.fail(f"it hangs: {process.args}")
     assert "Traceback" not in errors, errors
-    return process.returncode, errors + (shown or "")
+    return process.returncode, errors, shown
 
 
 def kill_on_the_way(study: Path, campaign: Campaign, rng: np.random.Generator) -> None:
@@ -251,11 +257,11 @@ def test_ingest_on_a_disk_that_fills_up_says_so_and_is_completed_when_there_is_r
     room = round(np.random.default_rng([3, full]).random() * sum(map(len, campaign.whole.values())))
     filler = small_disk / "filler"
     filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - room))
-    code, errors = finished(start(study, campaign.table))
+    code, errors, shown = outcome_of(start(study, campaign.table))
     note(request, "code", code)
     note(request, "sessions", len(sessions_in(study)))
     assert code in (1, 2)
-    assert "no space left" in errors.casefold()
+    assert "no space left" in (errors + shown).casefold()
     check_valid(study)
     filler.unlink()
     complete(study, [campaign.table], campaign)
