@@ -85,6 +85,24 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
+def read_small_text(path: Path, most_bytes: int) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark.
+
+    Raises
+    ------
+    OSError
+        It is no ordinary file (reading a pipe would wait for ever), or can't be read.
+    ValueError
+        It is larger, or not UTF-8.
+    """
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise ValueError(f"{size} bytes, expected at most {most_bytes}")
+    return path.read_text(encoding="utf-8-sig")
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as hexadecimal text."""
     with path.open("rb") as file:

@@ -23,6 +23,7 @@ from ecgkit.files import atomic_path
 TEXT = h5py.string_dtype("utf-8")
 AT_ONCE = 1 << 20  # values
 MOST_SHRUNK = 1100  # gzip can't shrink by more
+LARGE_BYTES, MOST_SHRUNK_LARGE = 1 << 30, 50  # a recording that large is not all of one value
 MOST_CHUNK_BYTES = 1 << 26
 SMALL_BYTES = 1 << 20  # not worth a doubt
 UNAVAILABLE = (errno.EACCES, errno.EPERM, errno.EAGAIN, errno.EMFILE)  # the file itself may be sound
@@ -134,7 +135,7 @@ def open_h5(
                     "Use the ecgkit that wrote it, or remove it and write it anew"
                 )
             yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, UnicodeDecodeError) as problem:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as problem:
         if isinstance(problem, OSError) and problem.errno in UNAVAILABLE:
             why = os.strerror(problem.errno).lower()
             raise error(f"{path}: can't be opened ({why}); check its permissions") from problem
@@ -158,23 +159,54 @@ def dataset(group: h5py.Group, name: str, *, kinds: str, ndim: int, error: type[
         It is missing, a link elsewhere, stored elsewhere, of other type or axes, or claims to be larger
         than the file. The message holds its HDF5 path.
     """
-    where = f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
-    link = group.get(name, getlink=True)
-    if link is None:
-        raise error(f"{where}: missing")
-    found = group.get(name) if isinstance(link, h5py.HardLink) else None
+    where = _path(group, name)
+    found = _own(group, name, error=error)
     if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
         raise error(f"{where}: expected a data set stored in this file; links to elsewhere are not followed")
     if found.dtype.kind not in kinds or found.ndim != ndim:
         raise error(f"{where}: type {found.dtype}, {found.ndim} axes; expected kind {kinds!r}, {ndim} axes")
-    claimed, stored = found.size * found.dtype.itemsize, found.id.get_storage_size()
-    chunk_bytes = math.prod(found.chunks or ()) * found.dtype.itemsize
-    if claimed > max(MOST_SHRUNK * stored, SMALL_BYTES) or chunk_bytes > MOST_CHUNK_BYTES:
-        raise error(
-            f"{where}: says that it has {claimed} bytes, in pieces of {chunk_bytes}, but {stored} are in the "
-            "file; expected no more than can be in it. Don't use this file"
-        )
+    if fault := _overstated(found):
+        raise error(f"{where}: {fault}. Don't use this file")
     return found
+
+
+def own_group(parent: h5py.Group, name: str, *, error: type[EcgkitError]) -> h5py.Group:
+    """Return a group that lies in this very file.
+
+    Raises
+    ------
+    error
+        It is missing, something else, or a link.
+    """
+    found = _own(parent, name, error=error)
+    if not isinstance(found, h5py.Group):
+        raise error(f"{_path(parent, name)}: expected a group; links to elsewhere are not followed")
+    return found
+
+
+def _own(group: h5py.Group, name: str, *, error: type[EcgkitError]) -> Any:
+    """Return what has this name in a group and is no link, None where it is one."""
+    link = group.get(name, getlink=True)
+    if link is None:
+        raise error(f"{_path(group, name)}: missing")
+    return group.get(name) if isinstance(link, h5py.HardLink) else None
+
+
+def _path(group: h5py.Group, name: str) -> str:
+    return f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
+
+
+def _overstated(stored: h5py.Dataset) -> str:
+    """Say how a data set claims more than can be in the file, "" if it does not."""
+    claimed, bytes_ = stored.size * stored.dtype.itemsize, stored.id.get_storage_size()
+    chunk_bytes = math.prod(stored.chunks or ()) * stored.dtype.itemsize
+    shrunk = MOST_SHRUNK if claimed < LARGE_BYTES else MOST_SHRUNK_LARGE
+    if claimed <= max(shrunk * bytes_, SMALL_BYTES) and chunk_bytes <= MOST_CHUNK_BYTES:
+        return ""
+    return (
+        f"says that it has {claimed} bytes, in pieces of {chunk_bytes}, but {bytes_} are in the file; "
+        "expected no more than can be in it"
+    )
 
 
 def read_texts(group: h5py.Group, name: str, *, error: type[EcgkitError]) -> tuple[str, ...]:
@@ -218,6 +250,11 @@ def content_sha256(file: h5py.File, *, but: str) -> str:
     """Hash what a file of ours holds: every group, data set and attribute, but for one attribute of the root.
 
     It does not depend on how HDF5 lays it out, so that two files of the same content have the same hash.
+
+    Raises
+    ------
+    ValueError
+        A data set claims to be larger than the file.
     """
     digest = hashlib.sha256()
     names = [""]
@@ -229,6 +266,8 @@ def content_sha256(file: h5py.File, *, but: str) -> str:
             if name or key != but:
                 _digest_values(digest, key, item.attrs[key])
         if isinstance(item, h5py.Dataset):
+            if fault := _overstated(item):
+                raise ValueError(f"/{name} {fault}")
             _digest(digest, item.shape, item.dtype.str)
             rows = max(1, AT_ONCE // max(1, math.prod(item.shape[1:])))
             for start in range(0, len(item), rows):

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import ChannelError, StudyError
+from ecgkit.exclusions import ROUNDING, Exclusion, used_spans
 from ecgkit.files import sha256_of
 from ecgkit.lookup import unknown
 
 RawSamples = NDArray[Any]  # of one of these types, native byte order
 RAW_TYPES = ("int16", "int32", "float32", "float64")
 CHUNK_SAMPLES = 1 << 20
-ROUNDING = 1e-6  # of a sample: a whole one may come out a rounding error too large
 
 SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 CONDITION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -292,7 +292,8 @@ class Recording:
     def stretch(self, start_s: float, stop_s: float) -> Recording:
         """Return the part of the recording from `start_s` to before `stop_s`, as a recording of its own.
 
-        Each channel begins with its first sample at or after `start_s`. Markers inside come along.
+        Each channel begins with its first sample at or after `start_s`. Markers inside come along. When it
+        began is only known where the recording was not paused before.
 
         Raises
         ------
@@ -305,13 +306,15 @@ class Recording:
             )
         markers = [marker for marker in self.markers if start_s <= marker.time_s < stop_s]
         first = math.ceil(start_s * self.fs - ROUNDING)
+        paused = any(m.starts_segment and 0 < m.time_s <= start_s for m in self.markers)
+        later = timedelta(seconds=start_s)
         return replace(
             self,
             channels=tuple(_stretch(channel, start_s, stop_s) for channel in self.channels),
             markers=tuple(
                 replace(m, sample=max(m.sample - first, 0), time_s=m.time_s - start_s) for m in markers
             ),
-            start_time=None if self.start_time is None else self.start_time + timedelta(seconds=start_s),
+            start_time=None if self.start_time is None or paused else self.start_time + later,
         )
 
 
@@ -369,20 +372,6 @@ class Tags:
 
 
 @dataclass(frozen=True, slots=True)
-class Exclusion:
-    """A stretch of a session that is not to be used, seconds from its start; 0 to infinity is all of it."""
-
-    start_s: float
-    stop_s: float
-    reason: str
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is the whole session."""
-        return self.start_s == 0 and self.stop_s == math.inf
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """One tagged stretch of a recording, as a study keeps it.
 
@@ -419,5 +408,5 @@ class Session:
 
     @property
     def is_excluded(self) -> bool:
-        """Whether all of it is not to be used."""
-        return any(exclusion.is_whole for exclusion in self.excluded)
+        """Whether nothing of it is to be used."""
+        return not used_spans(self.excluded, duration_s=self.recording.duration_s)

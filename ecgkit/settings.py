@@ -50,6 +50,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: not an ordinary file; expected a YAML text file")
         size = path.stat().st_size
         if size > MAX_YAML_BYTES:
             raise ConfigError(f"{path}: {size} bytes, expected at most {MAX_YAML_BYTES} for a YAML file")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ecgkit.errors import ChannelError, StudyError
 from ecgkit.files import sha256_of
-from ecgkit.records import Channel, Exclusion, Marker, Recording, Tags
+from ecgkit.records import Channel, Marker, Recording, Tags
 
 
 def channel(index: int = 0, name: str = "ECG", *, divider: int = 1, n_samples: int = 10) -> Channel:
@@ -152,6 +152,17 @@ def test_stretch_moves_markers_and_the_start() -> None:
     assert part.duration_s == 0.2
 
 
+def test_stretch_after_a_pause_does_not_know_when_it_began() -> None:
+    from datetime import UTC, datetime
+
+    markers = tuple(Marker(sample=at, time_s=at / 100, text="", style="apnd") for at in (0, 30))
+    whole = replace(
+        recording(channel(n_samples=60), markers=markers), start_time=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    assert whole.stretch(0.1, 0.6).start_time is not None
+    assert whole.stretch(0.3, 0.6).start_time is None
+
+
 def test_stretch_reads_on_from_chunk_to_chunk() -> None:
     def chunks(start: int, stop: int, size: int) -> Iterator[np.ndarray]:
         for first in range(start, stop, size):
@@ -166,11 +177,6 @@ def test_stretch_reads_on_from_chunk_to_chunk() -> None:
 def test_stretch_refuses_what_is_not_in_the_recording(start_s: float, stop_s: float) -> None:
     with pytest.raises(ChannelError, match=r"asked for, it has 0 to 0\.6"):
         recording(channel(n_samples=60)).stretch(start_s, stop_s)
-
-
-def test_exclusion_of_all_is_told_from_that_of_a_span() -> None:
-    assert Exclusion(0, np.inf, "withdrawn").is_whole
-    assert not Exclusion(0, 60, "talking").is_whole
 
 
 def test_tags_key_is_the_sessions_name() -> None:

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.rhythm import (
-    HF_HZ,
     LEAST_INTERVALS,
-    LF_HZ,
     NORMAL_TIME,
     TACHOGRAM_FS,
     measure_rhythm,
@@ -20,11 +18,10 @@ from ecgkit.analysis.rhythm import (
 
 Floats = NDArray[np.float64]
 
-VLF_HZ = (0.003, 0.04)
-BANDS_HZ = (VLF_HZ, LF_HZ, HF_HZ)
+BANDS_HZ = ((0.003, 0.04), (0.04, 0.15), (0.15, 0.4))  # VLF, LF, HF
 LEAST_S = (300.0, 120.0, 60.0)  # that each band needs, by the Task Force
 EDGES_S = 4.0  # the first and the last beat lie within a recording of that length
-GAP_S = 5.0  # without a normal interval: nothing is interpolated across, an odd beat is shorter
+GAP_S = 3.0  # without a normal interval; a spline across it would make power up. An odd beat is shorter
 SEGMENT_S, RESOLUTION_HZ = 300.0, 0.001
 
 

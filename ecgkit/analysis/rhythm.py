@@ -23,7 +23,7 @@ LEAST_INTERVALS = 5
 OVER_MS = 50 + 1e-6  # differences of times in seconds are not exact
 SHORTEST_S = 30.0
 NORMAL_TIME = 0.8
-BAND_HZ, LF_HZ, HF_HZ = (0.04, 0.4), (0.04, 0.15), (0.15, 0.4)
+BAND_HZ = (0.04, 0.4)
 PACED_HZ = (0.07, 0.13)
 
 END_S = 30.0
@@ -164,17 +164,6 @@ def tachogram_spectrum(stretches: Sequence[Floats]) -> tuple[Floats, Floats]:
     if not parts:
         return np.empty(0), np.empty(0)
     return parts[0][0], np.average([power for _, power in parts], axis=0, weights=weights)
-
-
-def band_powers_ms2(stretches: Sequence[Floats]) -> tuple[float, float]:
-    """Return the power of the RR intervals from 0.04 to 0.15 Hz and from 0.15 to 0.4 Hz (LF and HF), ms²."""
-    at_hz, power = tachogram_spectrum(stretches)
-    if len(at_hz) == 0:
-        return np.nan, np.nan
-    low, high = (
-        1e6 * float(power[(at_hz >= band[0]) & (at_hz < band[1])].sum() * at_hz[1]) for band in (LF_HZ, HF_HZ)
-    )
-    return low, high
 
 
 def _interpolated(grid_s: Floats, at_s: Floats, values: Floats) -> Floats:

@@ -66,12 +66,12 @@ def build_dataset(
         summary = stage.run(folder, config_file=config_file, flags=flags, out=out, progress=bars)
     left_out = [f"{key} left out: {out['reason']}" for key, out in summary.left_out.items()]
     show_warnings([*left_out, *summary.warnings])
-    show_json(summary.as_json()) if as_json else _show(summary)
+    show_json(summary.as_json()) if as_json else _show(summary, folder)
     return EXIT_FAILED if left_out else 0
 
 
-def _show(summary: BuildSummary) -> None:
-    from ecgkit.cli.console import show
+def _show(summary: BuildSummary, study: Path) -> None:
+    from ecgkit.cli.console import show, show_next
 
     pipeline = summary.config.pipeline
     conditions = ", ".join(f"{name} {count}" for name, count in summary.conditions.items())
@@ -87,7 +87,9 @@ def _show(summary: BuildSummary) -> None:
     show(f"  high-pass   {pipeline.high_pass_hz:g} Hz, zero phase; scaled to 0-1 by {pipeline.scale}")
     show(f"  splits      {', '.join(map(_scheme, summary.leaks)) or 'none possible'}")
     show(f"  content     sha256 {summary.sha256[:16]}…")
-    show("Next: ecgkit train. To read it elsewhere: docs/format.md.")
+    in_its_place = summary.path == study / "dataset.h5"
+    show_next(study, "ecgkit train" if in_its_place else f"ecgkit train {summary.path}")
+    show("To read it elsewhere: docs/format.md.")
 
 
 def _scheme(name: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -82,6 +84,22 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
 def show(line: str) -> None:
     """Print a line on standard output."""
     click.echo(printable(line))
+
+
+def in_study(command: str, folder: Path) -> str:
+    """Complete a command by the study that it is about, where it would not find it by itself."""
+    from ecgkit.study.folder import find_study
+
+    if find_study().resolve() == folder.resolve():
+        return command
+    name, _, rest = command.partition(" when ")
+    option = f" --study {shlex.quote(str(folder))}"
+    return f"{name}{option} when {rest}" if rest else f"{name}{option}"
+
+
+def show_next(folder: Path, *commands: str) -> None:
+    """Print what can be done next with a study."""
+    show(f"Next: {', or '.join(in_study(command, folder) for command in commands)}")
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

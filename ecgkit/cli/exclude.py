@@ -51,7 +51,7 @@ def exclude(
 
 def span_of(start: str | None, stop: str | None) -> dict[str, float | None]:
     """Return the times as seconds, None where none was given."""
-    from ecgkit.stages.ingest_plan import parse_time_s
+    from ecgkit.stages.ingest.plan import parse_time_s
 
     return {
         "start_s": None if start is None else parse_time_s(start),
@@ -61,26 +61,24 @@ def span_of(start: str | None, stop: str | None) -> dict[str, float | None]:
 
 def _show(made: Excluded, *, as_json: bool) -> None:
     from ecgkit.cli.console import show, show_json
-    from ecgkit.stages.exclude import span_text
 
     if as_json:
         show_json(made.as_json())
         return
     show(f"{made.session}: {'excluded' if made.changed else 'was excluded already'}")
     for item in made.exclusions:
-        show(f"  {span_text(item)}: {item.reason}")
+        show(f"  {item.span_text}: {item.reason}")
     for sentence in made.next_steps:
         show(f"! {sentence}")
 
 
 def _list(found: tuple[Excluded, ...], *, as_json: bool) -> None:
     from ecgkit.cli.console import show, show_json, show_table
-    from ecgkit.stages.exclude import span_text
 
     if as_json:
         show_json([item.as_json() for item in found])
         return
-    rows = [(made.session, span_text(item), item.reason) for made in found for item in made.exclusions]
+    rows = [(made.session, item.span_text, item.reason) for made in found for item in made.exclusions]
     if rows:
         show_table(("session", "excluded", "reason"), rows)
     show(f"Exclusions: {len(rows)}, in sessions: {len(found)}.")

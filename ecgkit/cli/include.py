@@ -32,7 +32,6 @@ def include(session: str, start: str | None, stop: str | None, study: Path | Non
 
 def _show(made: Excluded) -> None:
     from ecgkit.cli.console import show
-    from ecgkit.stages.exclude import span_text
 
     if not made.changed:
         show(f"{made.session}: nothing was excluded")
@@ -41,6 +40,6 @@ def _show(made: Excluded) -> None:
     else:
         show(f"{made.session}: used again; still excluded:")
     for item in made.exclusions:
-        show(f"  {span_text(item)}: {item.reason}")
+        show(f"  {item.span_text}: {item.reason}")
     for sentence in made.next_steps:
         show(f"! {sentence}")

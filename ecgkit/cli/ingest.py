@@ -11,8 +11,8 @@ from ecgkit.cli.reading import reading_options, take_reading
 
 if TYPE_CHECKING:
     from ecgkit.stages.ingest import IngestOptions
-    from ecgkit.stages.ingest_asked import Asked
-    from ecgkit.stages.ingest_summary import IngestSummary, SessionSummary
+    from ecgkit.stages.ingest.asked import Asked
+    from ecgkit.stages.ingest.summary import IngestSummary, SessionSummary
 
 PATH = click.Path(path_type=Path)
 SAID = ("subject", "condition", "visit", "take", "start", "stop")
@@ -35,7 +35,9 @@ SKIPPED_SHOWN = 5
 @click.option("--protocol", help="Protocol of a new study, by name or file.  [default: dt4ecg]")
 @reading_options
 @click.option("--replace", is_flag=True, help="Replace a session with these tags, or of this file.")
-@click.option("--strict", is_flag=True, help="Refuse sessions that fail the protocol's checks.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse sessions that fail the checks or look like another condition."
+)
 @click.option("--pseudonymise", "key_file", type=PATH, metavar="KEYFILE", help="Make ids by a keyed hash.")
 @click.option("--keep-source-name", is_flag=True, help="Keep the name of the file in the study.")
 @click.option("--keep-dates", is_flag=True, help="Keep when it was recorded.")
@@ -73,7 +75,7 @@ def ingest(files: tuple[Path, ...], study: Path | None, as_json: bool, **options
 
 def _asked(files: tuple[Path, ...], options: dict[str, Any]) -> Asked:
     """Take what names the recordings out of a call's options."""
-    from ecgkit.stages.ingest_asked import Asked
+    from ecgkit.stages.ingest.asked import Asked
 
     given = {name: options.pop(name) for name in SAID}
     return Asked(
@@ -88,7 +90,8 @@ def _asked(files: tuple[Path, ...], options: dict[str, Any]) -> Asked:
 def _options(options: dict[str, Any]) -> IngestOptions:
     """Return how recordings are taken in."""
     from ecgkit.stages.ingest import IngestOptions
-    from ecgkit.stages.ingest_session import Keep, TakeOptions
+    from ecgkit.stages.ingest.prepare import TakeOptions
+    from ecgkit.study.kept import Keep
 
     reading, leads = take_reading(options)
     keep = Keep(**{name: options.pop(f"keep_{name}") for name in KEEP})
@@ -106,7 +109,7 @@ def _exit_code(summary: IngestSummary) -> int:
 
 def _show_one(summary: IngestSummary) -> None:
     """Print what was taken of one recording, and what comes next."""
-    from ecgkit.cli.console import show, show_warnings
+    from ecgkit.cli.console import show, show_next, show_warnings
 
     (session,) = summary.sessions
     if session.prepared is None or session.header is None:
@@ -115,6 +118,7 @@ def _show_one(summary: IngestSummary) -> None:
     show_warnings(header.warnings)
     rate = header.heart_rate_bpm
     show(f"{header.tags.key}: {session.outcome}{'  (SIMULATED recording)' if header.simulated else ''}")
+    _show_replaced(summary)
     show(f"  ECG         {', '.join(session.prepared.channels)} ({session.prepared.reason})")
     if session.prepared.respiration:
         show(f"  respiration {session.prepared.respiration}")
@@ -123,7 +127,7 @@ def _show_one(summary: IngestSummary) -> None:
     if session.compliance is not None:
         show(f"  verdict     {session.compliance.text}")
     show(f"  study       {summary.study}")
-    show("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")
+    show_next(summary.study, "ecgkit status", "ecgkit build-dataset when all recordings are in")
 
 
 def _of_file(session: SessionSummary) -> str:
@@ -136,7 +140,7 @@ def _of_file(session: SessionSummary) -> str:
 
 def _show_all(summary: IngestSummary) -> None:
     """Print what became of many recordings: the count, what needs a look, and what comes next."""
-    from ecgkit.cli.console import show, show_warnings
+    from ecgkit.cli.console import show, show_next, show_warnings
 
     for session in summary.sessions:
         if session.header is not None and session.header.warnings:
@@ -144,13 +148,23 @@ def _show_all(summary: IngestSummary) -> None:
     counts = ", ".join(f"{number} {outcome}" for outcome, number in summary.counts.items())
     simulated = any(session.header is not None and session.header.simulated for session in summary.sessions)
     show(f"{summary.study}: {counts}{'  (SIMULATED recordings)' if simulated else ''}")
+    _show_replaced(summary)
     for key, verdict in summary.doubtful.items():
         show(f"  {key}: {verdict.text}")
     _show_left_out(summary)
     if summary.left_out:
         show("Next: put this right and run the same command again; what is in stays as it is.")
     else:
-        show("Next: ecgkit status, or ecgkit build-dataset when all recordings are in.")
+        show_next(summary.study, "ecgkit status", "ecgkit build-dataset when all recordings are in")
+
+
+def _show_replaced(summary: IngestSummary) -> None:
+    """Print which sessions are no more, since others took their place."""
+    from ecgkit.cli.console import show
+
+    for session in summary.sessions:
+        if session.replaced:
+            show(f"  {session.replaced_text}")
 
 
 def _show_left_out(summary: IngestSummary) -> None:
@@ -162,7 +176,7 @@ def _show_left_out(summary: IngestSummary) -> None:
         more = ", …" if len(summary.skipped) > SKIPPED_SHOWN else ""
         show(f"  skipped, since their names do not match the pattern: {', '.join(names)}{more}")
     for session in summary.left_out:
-        show(f"  {session.outcome}: {session.name}: {session.error}")
+        show(f"  {session.outcome}: {session.name}: {session.error_text}")
 
 
 def _show_plan(summary: IngestSummary) -> None:
@@ -179,6 +193,7 @@ def _show_plan(summary: IngestSummary) -> None:
         for session in summary.sessions
     ]
     show_table(("file", "seconds", "session", "would be"), rows)
+    _show_replaced(summary)
     _show_left_out(summary)
     counts = ", ".join(f"{number} {outcome}" for outcome, number in summary.counts.items())
     show(f"{summary.study}: {counts}. Nothing was written: this was a dry run.")

@@ -49,7 +49,7 @@ def _pairs(renamed: tuple[str, ...]) -> dict[str, str]:
 
 
 def _show(made: Merged) -> None:
-    from ecgkit.cli.console import show
+    from ecgkit.cli.console import show, show_next
 
     verb = "taken from" if made.done else "would be taken from"
     for key in made.taken:
@@ -60,4 +60,4 @@ def _show(made: Merged) -> None:
     for sentence in made.next_steps:
         show(f"! {sentence}")
     if made.done and made.taken:
-        show("Next: ecgkit status")
+        show_next(made.study, "ecgkit status")

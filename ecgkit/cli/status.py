@@ -99,11 +99,13 @@ def _word(seen: Seen) -> str:
 
 def _points(found: Status, *, show_all: bool) -> Iterator[str]:
     """Say what to look at, the worst first, and what to do about it."""
+    from ecgkit.cli.console import in_study
+
     shown = found.points if show_all else found.points[:MOST_POINTS]
     for point in shown:
         yield f"{MARKS.get(point.state, point.state)}: {point.who}: {point.text}"
         if point.command:
-            yield f"    {point.command}"
+            yield f"    {in_study(point.command, found.study.folder)}"
     if len(shown) < len(found.points):
         yield f"and {len(found.points) - len(shown)} more: --all, --html or --json"
     if found.sessions and not found.points:
@@ -111,11 +113,13 @@ def _points(found: Status, *, show_all: bool) -> Iterator[str]:
 
 
 def _remarks(found: Status, page: Path | None) -> Iterator[str]:
+    from ecgkit.cli.console import in_study
+
     yield found.summary
     yield f"data set: {found.dataset or 'not built'}; runs: {found.n_runs}"
     yield from (f"! {sentence}" for sentence in found.stale)
     if page is not None:
         yield f"page: {page} ({page.stat().st_size / 1e6:.1f} MB)"
     elif found.points:
-        yield "Each session drawn, with every number: ecgkit status --html"
-    yield from (f"Next: {command}" for command in found.next_commands)
+        yield f"Each session drawn, with every number: {in_study('ecgkit status --html', found.study.folder)}"
+    yield from (f"Next: {in_study(command, found.study.folder)}" for command in found.next_commands)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ecgkit.exclusions import Exclusion
 from ecgkit.exports.bids_table import tells_raw, write_table
 from ecgkit.readers.bids_events import DECIMALS, EXCLUDED, NOT_KNOWN
 from ecgkit.readers.bids_names import EVENTS_END, RECORDING, SIDECAR_END, TABLE_END, file_name
 from ecgkit.readers.bids_sidecar import CHANNEL_KEY, SESSION_KEY, ChannelNote, SessionNote, plain
 from ecgkit.readers.usable import clean_text
-from ecgkit.records import Channel, Exclusion, Marker, Session, Tags
+from ecgkit.records import Channel, Marker, Session, Tags
 
 DATATYPE = "beh"
 MARKER = "marker"  # `trial_type` of one without text and style

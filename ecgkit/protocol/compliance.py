@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ecgkit.analysis.measures import Measures
-from ecgkit.protocol.model import MEASURES, Check, Condition, Protocol, Range, closed
+from ecgkit.protocol.model import MEASURES, OF_REST, Check, Condition, Protocol, Range, closed
 
 Verdict = Literal["pass", "warn", "fail", "not judged"]
 
@@ -123,16 +123,24 @@ def judge(
 def judge_visit(protocol: Protocol, sessions: Sequence[tuple[str, Measures]]) -> tuple[Compliance, ...]:
     """Judge the sessions of one subject's visit, each given as its condition's key and its numbers.
 
-    They are compared with the first session in the reference condition that does not fail itself: a
-    recording with the wrong label must not spoil the verdict of the others.
+    They are compared with the first session in the reference condition that passes by itself, else with the
+    first that only warns and looks like no other: a recording with the wrong label, or one that was repeated,
+    must not spoil the verdict of the others.
     """
-    rest = None
-    for key, measures in sessions:
-        if rest is None and key == protocol.reference and judge(protocol, key, measures).verdict != "fail":
-            rest = measures
+    rest = _usable_rest(protocol, [measures for key, measures in sessions if key == protocol.reference])
     return tuple(
         judge(protocol, key, measures, rest=None if measures is rest else rest) for key, measures in sessions
     )
+
+
+def _usable_rest(protocol: Protocol, rests: Sequence[Measures]) -> Measures | None:
+    if protocol.reference is None:
+        return None
+    alone = [(judge(protocol, protocol.reference, measures), measures) for measures in rests]
+    known = [(judged, m) for judged, m in alone if math.isfinite(m.rhythm.heart_rate_bpm)]
+    good = [measures for judged, measures in known if judged.verdict == "pass"]
+    fair = [m for judged, m in known if judged.verdict == "warn" and judged.looks_like is None]
+    return next(iter((*good, *fair)), None)
 
 
 # how each measure is taken from a session's numbers and those of the same subject at rest
@@ -250,6 +258,8 @@ def _sentence(
     remarks = [result.text for result in results if not result.counts and result.verdict in ("warn", "fail")]
     unknown = [result.text for result in results if result.verdict == "not judged"]
     parts = wrong + [f"remark: {text}" for text in remarks]
+    if any(result.verdict == "not judged" and result.measure in OF_REST for result in results):
+        parts.append("not compared with rest, since there is no usable one on this visit")
     if verdict == "not judged":
         parts += unknown
     if fitting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -193,6 +194,24 @@ class Protocol(Settings):
         if key not in self.conditions:
             raise ProtocolError(f"protocol {self.name}: {unknown('condition', key, self.conditions)}")
         return self.conditions[key]
+
+    def condition_key(self, text: str) -> str:
+        """Return the key that a condition goes by, whatever its case, with - or spaces for _.
+
+        Raises
+        ------
+        ProtocolError
+            The protocol has no such condition.
+        """
+        key = re.sub(r"[-\s]+", "_", text.strip()).casefold()
+        self.condition(key)
+        return key
+
+    def rate_warnings(self, fs: float) -> tuple[str, ...]:
+        """Say so if a sampling rate, Hz, is lower than the protocol wants."""
+        if self.least_fs_hz is None or fs >= self.least_fs_hz:
+            return ()
+        return (f"{fs:g} Hz; the protocol wants at least {self.least_fs_hz:g} Hz",)
 
     def check_subject(self, subject: str) -> None:
         """Check a subject's id against the protocol's pattern.

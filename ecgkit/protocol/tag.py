@@ -135,7 +135,7 @@ def tag_by_markers(
         )
     sentences = [f"{s.condition} starts after the end of the recording and is left out" for s in lost]
     spans[-1] = _with(spans[-1], sentences)
-    return tuple(_with(span, _remarks(protocol, span, segments_s)) for span in spans)
+    return tuple(_with(span, _pauses(span, segments_s)) for span in spans)
 
 
 def tag_by_segments(protocol: Protocol, segments_s: Spans) -> tuple[TaggedSpan, ...]:
@@ -167,7 +167,7 @@ def tag_by_segments(protocol: Protocol, segments_s: Spans) -> tuple[TaggedSpan, 
     missing = [key for key in keys[len(segments_s) :] if key is not None]
     absent = f"{len(segments_s)} segments of {len(keys)}: none for {', '.join(missing)}"
     spans[-1] = _with(spans[-1], [absent] if missing else [])
-    return tuple(_with(span, _remarks(protocol, span, segments_s)) for span in spans)
+    return tuple(_with(span, _pauses(span, segments_s)) for span in spans)
 
 
 def _starts(protocol: Protocol, markers: Iterable[Marker]) -> list[_Start]:
@@ -275,16 +275,12 @@ def _refuse_lone_stops(
                 )
 
 
-def _remarks(protocol: Protocol, span: TaggedSpan, segments_s: Spans) -> list[str]:
-    """Say what is to be known of a stretch: pauses in it, and that it is short."""
+def _pauses(span: TaggedSpan, segments_s: Spans) -> list[str]:
+    """Name the pauses in a stretch."""
     inside = [
         start for start, _ in segments_s if span.start_s + ROUNDING_S < start < span.stop_s - ROUNDING_S
     ]
-    pauses = [f"the recording was paused at {at_s:.3f} s; no window will cross this" for at_s in inside]
-    least_s = protocol.conditions[span.condition].least_duration_s
-    if span.duration_s < least_s - ROUNDING_S:
-        pauses.append(f"{span.duration_s:.1f} s long; the protocol wants at least {least_s:g} s")
-    return pauses
+    return [f"the recording was paused at {at_s:.3f} s; no window will cross this" for at_s in inside]
 
 
 def _with(span: TaggedSpan, sentences: Sequence[str]) -> TaggedSpan:

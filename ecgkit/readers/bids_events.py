@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgkit.errors import ReadError
+from ecgkit.exclusions import Exclusion
 from ecgkit.readers.foreign import parsing
 from ecgkit.readers.usable import counted
-from ecgkit.records import Exclusion, Marker
+from ecgkit.records import Marker
 
 MOST_BYTES, MOST_EVENTS = 1 << 24, 100_000
 NOT_KNOWN = "n/a"

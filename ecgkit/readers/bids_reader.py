@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecgkit.errors import ReadError
+from ecgkit.exclusions import Exclusion
 from ecgkit.readers.bids_events import Events, read_events
 from ecgkit.readers.bids_names import (
     DESCRIPTION_FILE,
@@ -29,8 +30,8 @@ from ecgkit.readers.bids_table import looks_like_table, read_numbers
 from ecgkit.readers.foreign import parsing
 from ecgkit.readers.held import held
 from ecgkit.readers.options import ReadOptions
-from ecgkit.readers.usable import OR_SALVAGE, lost_samples
-from ecgkit.records import Channel, Exclusion, RawSamples, Recording
+from ecgkit.readers.usable import OR_SALVAGE, counted, lost_samples
+from ecgkit.records import Channel, RawSamples, Recording
 
 TAKES = ("unit",)
 
@@ -49,6 +50,7 @@ class Told:
     leads: tuple[str, ...]
     excluded: tuple[Exclusion, ...]
     source_name: str | None
+    source_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def told(path: Path) -> Told | None:
     often = list(names.values())
     leads = (names[i] if often.count(names[i]) == 1 else str(i) for i in note.ecg if i in names)
     events, _ = _events(path, fs=note.fs, start_s=0.0, note=note)
-    return Told(note.condition, tuple(leads), events.excluded, note.source_name)
+    return Told(note.condition, tuple(leads), events.excluded, note.source_name, note.source_sha256)
 
 
 def _tables(path: Path) -> tuple[list[Table], list[str]]:
@@ -146,10 +148,11 @@ def _tables(path: Path) -> tuple[list[Table], list[str]]:
         if table.sidecar.start_s == given.sidecar.start_s
         and (table.sidecar.note is None) == (given.sidecar.note is None)
     ]
-    apart = [table.path.name for table in tables if table not in together]
-    return together, [
-        f"{name} starts at another time and is left out; give it to have it read" for name in apart
-    ]
+    if apart := len(tables) - len(together):  # without names, which tell who: the study keeps this
+        start = "starts" if apart == 1 else "start"
+        said = f"{counted(apart, 'table')} of it {start} at another time, left out; give one to have it read"
+        return together, [said]
+    return together, []
 
 
 def _refuse_outside(top: Path, *files: Path) -> None:

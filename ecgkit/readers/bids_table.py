@@ -92,7 +92,8 @@ def read_numbers(path: Path, columns: Sequence[Column], *, salvage: bool) -> Num
                 numbers.pieces[at].append(_samples(path, column, values[:, at], numbers.rows))
             numbers.rows += len(values)
     except DAMAGE as error:
-        why = " ".join(str(error).split())[:100] or "cut off"
+        said = error.strerror if isinstance(error, OSError) else None  # its text would name the file
+        why = " ".join((said or str(error)).split())[:100] or "cut off"
         if not salvage:
             raise ReadError(f"{path}: damaged ({why}); copy it again{OR_SALVAGE}") from error
         numbers.lost = f"the table breaks off after {counted(numbers.rows, 'row')} ({why})"

@@ -61,7 +61,8 @@ def parsing(path: Path, what: str) -> Iterator[None]:
     except ReadError:
         raise
     except STUMBLES as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+        said = error.strerror if isinstance(error, OSError) else None  # its text would name the file
+        why = " ".join((said or str(error)).split())[:200] or type(error).__name__
         raise ReadError(
             f"{path}: the {what} can't be read ({why}); the file is damaged, or not what its first bytes "
             "say. Copy it again, or save it again from where it came"

@@ -86,11 +86,10 @@ def read_table(path: Path, data: bytes, options: ReadOptions) -> Table:
     start = _line_start(data, layout.first_line)
     rows = check_rows(data, start, layout)
     if rows.fault or not rows.count:
-        fault = (
-            rows.fault + _header_too(lines, layout) if rows.fault else "there are no rows below the header"
-        )
+        fault = rows.fault or "there are no rows below the header"
         if not options.salvage or not rows.count:
-            raise ReadError(f"{path}: {fault}; {SALVAGE}")
+            above = _header_too(lines, layout) if rows.fault else ""
+            raise ReadError(f"{path}: {fault}{above}; {SALVAGE}")
         lost += (f"{fault}; from there on all is lost, {counted(len(data) - rows.end, 'byte')}",)
     first = cells(lines[layout.first_line], layout.separator)
     forms = {column: form for column, cell in enumerate(first) if (form := form_of(cell))}

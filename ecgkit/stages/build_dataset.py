@@ -158,10 +158,9 @@ def _sessions(study: Study) -> list[Session]:
 def _not_excluded(study: Study, sessions: Sequence[Session]) -> tuple[list[Session], dict[str, LeftOut]]:
     """Take out the sessions that are excluded as a whole; return the others, and those with their reasons."""
     excluded = {
-        session.tags.key: _left_out(session, f"excluded: {span.reason}")
+        session.tags.key: _left_out(session, f"excluded: {'; '.join(e.reason for e in session.excluded)}")
         for session in sessions
-        for span in session.excluded
-        if span.is_whole
+        if session.is_excluded
     }
     if len(excluded) == len(sessions):
         raise DatasetError(
@@ -185,7 +184,12 @@ def _cut_sessions(
             windows = cut_recording(session.recording, session.ecg, pipeline, session.excluded)
             windows = at_least(windows, pipeline.min_quality)
         except SignalError as error:
-            left_out[session.tags.key] = _left_out(session, str(error))
+            why = (
+                str(error)
+                .removeprefix(f"{session.recording.path}: ")
+                .removeprefix(f"{session.recording.path}, ")
+            )
+            left_out[session.tags.key] = _left_out(session, why)  # without the path: the same bytes anywhere
         else:
             cuts.append(windows)
             parts.append(_part(session, windows))

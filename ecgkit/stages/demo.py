@@ -9,7 +9,7 @@ from typing import Any
 from ecgkit.progress import Progress, Silent
 from ecgkit.stages import build_dataset, ingest, predict, simulate, status, study_page, train
 from ecgkit.stages.build_dataset import BuildSummary
-from ecgkit.stages.ingest_asked import Asked
+from ecgkit.stages.ingest.asked import Asked
 from ecgkit.stages.predict import Prediction
 from ecgkit.stages.simulate import SimulatedFile, SimulateSummary
 from ecgkit.stages.train import TrainOptions, TrainSummary

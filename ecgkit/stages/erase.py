@@ -11,14 +11,14 @@ from typing import Any
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import DatasetError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.files import TEMPORARY_FILE, writing_in
-from ecgkit.records import Exclusion
 from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
+from ecgkit.study.runs import read_card, run_folders
 from ecgkit.study.session_file import SessionHeader, read_headers, read_observations, read_session
 
-RUN_CARD = "run.json"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 1 << 24
 OVERLAP = 256  # longer than an id or a hash
@@ -151,7 +151,7 @@ def _plan(study: Study, headers: Sequence[SessionHeader], subject: str) -> Erasu
         log_entries=sum(_without(entry, trace) != entry for entry in before),
         dataset=_holds(study.dataset_path, trace),
         page=study.page_path.is_file(),
-        runs=tuple(path.name for path in _runs(study) if _speaks(path, trace)),
+        runs=tuple(path.name for path in run_folders(study) if _speaks(path, trace)),
         reasons=tuple(h.tags.key for h in others if any(trace.named.search(e.reason) for e in h.excluded)),
         others=tuple(path.relative_to(study.folder).as_posix() for path in _foreign(study, trace)),
     )
@@ -247,12 +247,6 @@ def _holds(path: Path, trace: _Trace) -> bool:
     return trace.subject in data.subjects or _contains(path, trace.surely)
 
 
-def _runs(study: Study) -> list[Path]:
-    if not study.runs_folder.is_dir():
-        return []
-    return sorted(p for p in study.runs_folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
 def _speaks(run: Path, trace: _Trace) -> bool:
     """Tell whether a run was trained with the subject, or a file of it speaks of the subject.
 
@@ -260,9 +254,8 @@ def _speaks(run: Path, trace: _Trace) -> bool:
     """
     files = [path for path in sorted(run.rglob("*")) if path.is_file() and not path.is_symlink()]
     try:
-        card = json.loads((run / RUN_CARD).read_text(encoding="utf-8"))
-        known = trace.subject in card["subject_labels"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        known = trace.subject in read_card(run)["subject_labels"]
+    except (StudyError, KeyError, TypeError):
         known = any(_contains(path, re.compile(trace.named.pattern.encode())) for path in files)
     return known or any(_contains(path, trace.surely) for path in files)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Session
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Session
 from ecgkit.stages.measuring import observe
 from ecgkit.stages.study_sessions import (
     checked_reason,
@@ -50,7 +51,7 @@ class Excluded:
         return {
             "study": str(self.study),
             "session": self.session,
-            "excluded": [{**_place(item), "reason": item.reason} for item in self.exclusions],
+            "excluded": [item.as_json() for item in self.exclusions],
             "changed": self.changed,
             "next_steps": list(self.next_steps),
         }
@@ -105,8 +106,8 @@ def undo(
         gone = [e for e in header.excluded if (e.start_s, e.stop_s) == (asked.start_s, asked.stop_s)]
         if not gone:
             raise StudyError(
-                f"{header.path}: {span_text(asked)} was not excluded; excluded are: "
-                f"{', '.join(map(span_text, header.excluded)) or '(nothing)'}"
+                f"{header.path}: {asked.span_text} was not excluded; excluded are: "
+                f"{', '.join(item.span_text for item in header.excluded) or '(nothing)'}"
             )
         return tuple(item for item in header.excluded if item not in gone), tuple(gone)
 
@@ -127,18 +128,6 @@ def listed(study_folder: Path) -> tuple[Excluded, ...]:
         for header in read_headers(study)
         if header.excluded
     )
-
-
-def span_text(item: Exclusion) -> str:
-    """Say which part of a session it is, as people write times."""
-    if item.is_whole:
-        return "all of it"
-    return f"{_clock(item.start_s)} to {'the end' if math.isinf(item.stop_s) else _clock(item.stop_s)}"
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s, 3), 60)
-    return f"{minutes:.0f}:{seconds:06.3f}".removesuffix(".000")
 
 
 def _span(header: SessionHeader, start_s: float | None, stop_s: float | None, reason: str) -> Exclusion:
@@ -168,7 +157,7 @@ def _change(
         if touched:
             _put(change, study, header, after)
         for item in touched:
-            change.note(action, **facts_of(header, reason=item.reason, **_place(item)))
+            change.note(action, **facts_of(header, **item.as_json()))
     return Excluded(study.folder, header.tags.key, after, bool(touched), what_next(study) if touched else ())
 
 
@@ -188,7 +177,3 @@ def _put(change: Change, study: Study, header: SessionHeader, excluded: Exclusio
 def _spans(excluded: Sequence[Exclusion]) -> Exclusions:
     """Return the exclusions that leave something to measure; reasons make no difference to it."""
     return tuple(replace(item, reason="") for item in excluded if not item.is_whole)
-
-
-def _place(item: Exclusion) -> dict[str, float | None]:
-    return {"start_s": item.start_s, "stop_s": None if math.isinf(item.stop_s) else item.stop_s}

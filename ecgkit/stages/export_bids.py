@@ -125,7 +125,7 @@ def run(
 
 
 def _reason(header: SessionHeader) -> str:
-    return next(exclusion.reason for exclusion in header.excluded if exclusion.is_whole)
+    return "; ".join(exclusion.reason for exclusion in header.excluded)
 
 
 def _tasks(protocol: Protocol, conditions: Iterable[str], *, where: Path) -> dict[str, Task]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.analysis.faults import runs
 from ecgkit.analysis.measures import Measures
 from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, window_quality
 from ecgkit.analysis.respiration import EDR_FS, breathing_rate, edr
 from ecgkit.analysis.rhythm import measure_rhythm
 from ecgkit.errors import SignalError
-from ecgkit.records import Channel, Exclusion, Recording, Session
+from ecgkit.exclusions import Exclusion, used_samples, used_spans
+from ecgkit.records import Channel, Recording, Session
 from ecgkit.stages.signal_blocks import Block, Samples, read_blocks
 from ecgkit.stages.signal_check import SignalCheck, check_channel
 from ecgkit.study.session_file import Observations, QualityTrack
@@ -39,11 +39,12 @@ def observe(session: Session) -> Observations:
     checks = [check_channel(recording, lead) for lead in leads]
     warnings = [*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)]
     warnings += _findings(recording, leads, checks)
-    beats_s = tuple(_outside(checks[0].peaks_s, session.excluded))
+    used = used_spans(session.excluded, duration_s=leads[0].duration_s)
+    beats_s = tuple(_outside(checks[0].peaks_s, used))
     quality, edr_hz = _look_along(recording, leads[0], checks[0], session.excluded)
     measures = Measures(
         rhythm=measure_rhythm(beats_s),
-        duration_s=leads[0].duration_s,
+        duration_s=sum(stop_s - start_s for start_s, stop_s in used),
         quality_share=_share(quality),
         edr_hz=edr_hz,
         respiration_hz=_respiration_hz(session),
@@ -65,14 +66,14 @@ def _findings(recording: Recording, leads: Sequence[Channel], checks: Sequence[S
 
 
 def _outside(
-    stretches: Sequence[NDArray[np.float64]], excluded: Sequence[Exclusion]
+    stretches: Sequence[NDArray[np.float64]], used: Sequence[tuple[float, float]]
 ) -> Iterator[NDArray[np.float64]]:
     """Leave the beats of excluded spans out; what is before and after one are two stretches."""
-    edges = sorted({edge for item in excluded for edge in (item.start_s, item.stop_s)})
     for times_s in stretches:
-        for piece in np.split(times_s, np.searchsorted(times_s, edges)):
-            if len(piece) and not any(item.start_s <= piece[0] < item.stop_s for item in excluded):
-                yield piece
+        for start_s, stop_s in used:
+            first, last = np.searchsorted(times_s, (start_s, stop_s))
+            if first < last:
+                yield times_s[first:last]
 
 
 def _look_along(
@@ -102,13 +103,10 @@ def _look_along(
 def _used(pieces: Sequence[Samples], fs: float, excluded: Sequence[Exclusion]) -> Iterator[Samples]:
     """Cut excluded spans out of pieces."""
     for piece in pieces:
-        used = np.ones(len(piece.samples), dtype=np.bool_)
-        for item in excluded:
-            first, last = (edge_s * fs - piece.start for edge_s in (item.start_s, item.stop_s))
-            used[int(np.clip(first, 0, len(used))) : int(np.clip(np.ceil(last), 0, len(used)))] = False
-        for start, stop in runs(used).tolist():
-            first, last = np.clip((piece.first, piece.last), piece.start + start, piece.start + stop).tolist()
-            yield Samples(piece.start + start, piece.samples[start:stop], first, last)
+        for start, stop in used_samples(excluded, fs, start=piece.start, stop=piece.stop):
+            samples = piece.samples[start - piece.start : stop - piece.start]
+            first, last = np.clip((piece.first, piece.last), start, stop).tolist()
+            yield Samples(start, samples, first, last)
 
 
 def _inside(peaks_s: NDArray[np.float64], piece: Samples, fs: float) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +13,6 @@ from typing import Any
 from ecgkit.errors import EcgkitError, StudyError
 from ecgkit.progress import Progress, Silent
 from ecgkit.records import Tags
-from ecgkit.stages.ingest_plan import overlap
-from ecgkit.stages.ingest_session import difference
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.study_sessions import (
     KEY_SUBJECT,
@@ -22,9 +22,10 @@ from ecgkit.stages.study_sessions import (
     subjects_of,
     what_next,
 )
-from ecgkit.study.changing import Change, changing, read_log
+from ecgkit.study.changing import LOCK_FILE, Change, changing, locked, read_log
 from ecgkit.study.folder import NOT_KNOWN, PARTICIPANTS_FILE, Study, open_study, read_table, table_text
-from ecgkit.study.rules import look_alikes
+from ecgkit.study.kept import difference
+from ecgkit.study.rules import look_alikes, overlap
 from ecgkit.study.session_file import (
     SessionHeader,
     content_sha256_of,
@@ -97,7 +98,8 @@ def run(
 ) -> Merged:
     """Take sessions, participants, exclusions and the log of another study into this one.
 
-    The other study is only read. A session that is here already, the same in all, is passed over.
+    The other study is only read, and nobody may change it meanwhile; only where it can't be written, it is
+    read without its lock. A session that is here already, the same in all, is passed over.
 
     Parameters
     ----------
@@ -116,7 +118,9 @@ def run(
     if dry_run:
         plan = _plan(study, other, ids, progress or Silent())
         return _summary(study, other, plan, done=False)
-    with changing(study) as change:
+    lock = other.folder / LOCK_FILE
+    alone = locked(other.folder) if os.access(lock, os.W_OK) else contextlib.nullcontext()
+    with changing(study) as change, alone:
         plan = _plan(study, other, ids, progress or Silent())
         if plan.new or plan.participants != _participants_text(read_table(study)):
             _take(change, study, other, plan, progress or Silent())
@@ -280,7 +284,7 @@ def _take(change: Change, study: Study, other: Study, plan: _Plan, progress: Pro
         if tags == header.tags:
             shutil.copyfile(header.path, change.new(session_path(study, tags)))
         else:
-            put_retagged(change, study, header, tags, protocol_of(study))
+            put_retagged(change, study, header, tags)
         change.note("merge", **{**facts_of(header, study=other.settings.name), "session": tags.key})
         progress.advance("take", tags.key)
     change.text(study.folder / PARTICIPANTS_FILE, plan.participants)

@@ -11,7 +11,6 @@ from typing import Any
 from ecgkit.errors import StudyError
 from ecgkit.progress import Progress, Silent
 from ecgkit.records import Tags
-from ecgkit.stages.ingest_plan import condition_key
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.study_sessions import (
     check_new_subject,
@@ -129,7 +128,7 @@ def _plan(
 ) -> dict[Tags, Tags]:
     """Return old tags -> new ones, of the sessions that get others."""
     if new.condition is not None:
-        new = dataclasses.replace(new, condition=condition_key(new.condition, protocol_of(study)))
+        new = dataclasses.replace(new, condition=protocol_of(study).condition_key(new.condition))
     chosen = _chosen(study, headers, session, new, all_of=all_of)
     moves = {tags: new.of(tags) for tags in chosen if new.of(tags) != tags}
     if swap:
@@ -203,12 +202,12 @@ def _move(
     progress: Progress,
 ) -> None:
     """Stage the sessions under their new tags, the participants, and what the log says."""
-    known, rules = {header.tags: header for header in headers}, protocol_of(study)
+    known = {header.tags: header for header in headers}
     progress.start("retag", len(moves))
     for old in sorted(moves.keys() - set(moves.values())):
         change.remove(session_path(study, old))
     for old, new in moves.items():
-        put_retagged(change, study, known[old], new, rules)
+        put_retagged(change, study, known[old], new)
         change.note("retag", **facts_of(known[old], to=new.key, reason=reason))
         progress.advance("retag", new.key)
     subjects = {moves.get(tags, tags).subject for tags in known}

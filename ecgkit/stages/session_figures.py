@@ -124,7 +124,7 @@ def _strip(session: Session, seen: Observations) -> tuple[str, str]:
     lead = StripLead(session.leads[0], physical_unit(channel.unit), trace, inside_s)
     more = f", the first of {len(session.leads)} leads" if len(session.leads) > 1 else ""
     drawing, scale = draw_strip(lead, start_s=start_s)
-    note = "" if any(item.is_whole for item in session.excluded) else NOTES[quality]
+    note = "" if session.is_excluded else NOTES[quality]
     return drawing, f"{scale}; from {clock(start_s)}{more}{note}"
 
 

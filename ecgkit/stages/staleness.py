@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgkit.dataset.read import Dataset
-from ecgkit.records import Exclusion
+from ecgkit.exclusions import Exclusion
 from ecgkit.study.folder import is_study, open_study
 from ecgkit.study.session_file import read_headers
 
@@ -18,9 +17,7 @@ def origin(span_s: tuple[float, float] | None, excluded: Sequence[Exclusion]) ->
     if span_s is not None:
         part["span_s"] = list(span_s)
     if excluded:
-        part["excluded_s"] = [
-            [span.start_s, span.stop_s if math.isfinite(span.stop_s) else None] for span in excluded
-        ]
+        part["excluded_s"] = [[span.start_s, span.stop_or_none_s] for span in excluded]
     return part
 
 

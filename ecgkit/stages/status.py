@@ -160,9 +160,15 @@ def run(study_folder: Path) -> Status:
 
 
 def _rows(protocol: Protocol, sessions: Sequence[Seen]) -> dict[tuple[str, int], dict[str, tuple[Seen, ...]]]:
-    """Lay sessions out: a row for each visit of each subject, a column for each condition."""
+    """Lay sessions out: a row for each visit of each subject, a column for each condition.
+
+    A visit that at least half of the subjects had is expected of all.
+    """
     tags = [seen.header.tags for seen in sessions]
-    subjects, visits = sorted({t.subject for t in tags}), sorted({t.visit for t in tags})
+    had = {(t.subject, t.visit) for t in tags}
+    subjects = sorted({t.subject for t in tags})
+    n_had = Counter(visit for _, visit in had)
+    expected = {visit for visit, number in n_had.items() if 2 * number >= len(subjects)}
     others = sorted({t.condition for t in tags} - set(protocol.conditions))
     cells: dict[tuple[str, int, str], list[Seen]] = {}
     for seen, t in zip(sessions, tags, strict=True):
@@ -173,7 +179,8 @@ def _rows(protocol: Protocol, sessions: Sequence[Seen]) -> dict[tuple[str, int],
             for condition in (*protocol.conditions, *others)
         }
         for subject in subjects
-        for visit in visits
+        for visit in sorted(n_had)
+        if visit in expected or (subject, visit) in had
     }
 
 

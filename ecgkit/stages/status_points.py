@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ecgkit.protocol.compliance import CheckResult, Compliance
 from ecgkit.protocol.model import MEASURES, Protocol
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.report.study import STATES, Point, State
-from ecgkit.report.study_figures import clock
 from ecgkit.study.session_file import SessionHeader
 
 
@@ -47,7 +45,7 @@ class Seen:
     def sentence(self) -> str:
         """The verdict in words."""
         if self.header.is_excluded:
-            return "; ".join(f"excluded: {item.reason}" for item in self.header.excluded if item.is_whole)
+            return "; ".join(f"excluded: {item.reason}" for item in self.header.excluded)
         if self.compliance is None:
             return f"not judged: the protocol has no condition {self.header.tags.condition}"
         return self.compliance.text
@@ -56,7 +54,7 @@ class Seen:
     def notes(self) -> tuple[str, ...]:
         """What else is to be known: spans that are excluded, warnings of the signal."""
         spans = [item for item in self.header.excluded if not item.is_whole]
-        return (*(f"excluded {_span(item)}: {item.reason}" for item in spans), *self.header.warnings)
+        return (*(f"excluded {item.span_text}: {item.reason}" for item in spans), *self.header.warnings)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -72,7 +70,7 @@ class Seen:
             "simulated": header.simulated,
             "state": self.state,
             "compliance": None if self.compliance is None else self.compliance.as_json(),
-            "excluded": [_exclusion_json(item) for item in header.excluded],
+            "excluded": [item.as_json() for item in header.excluded],
             "lost": list(header.lost),
             "warnings": list(header.warnings),
         }
@@ -158,8 +156,6 @@ def _partner(own: Compliance, row: Mapping[str, tuple[Seen, ...]]) -> Tags | Non
 def _command(seen: Seen, row: Mapping[str, tuple[Seen, ...]]) -> str:
     """Say what to do about a session, "" where looking is enough."""
     tags, own = seen.header.tags, seen.compliance
-    if seen.state == "excluded":
-        return f"ecgkit include {tags.key}"
     if seen.state == "fail":
         return f'ecgkit exclude {tags.key} --reason "…"'
     if own is None or own.looks_like is None:
@@ -180,13 +176,3 @@ def more(name: str, number: int) -> str:
 
 def _option(name: str, number: int) -> str:
     return f" --{name} {number}" if number > 1 else ""
-
-
-def _span(item: Exclusion) -> str:
-    stop = "the end" if math.isinf(item.stop_s) else clock(item.stop_s)
-    return f"from {clock(item.start_s)} to {stop}"
-
-
-def _exclusion_json(item: Exclusion) -> dict[str, Any]:
-    stop_s = item.stop_s if math.isfinite(item.stop_s) else None
-    return {"start_s": item.start_s, "stop_s": stop_s, "reason": item.reason}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ecgkit import __version__
+from ecgkit.errors import StudyError
 from ecgkit.files import refuse_special, write_text
 from ecgkit.progress import Progress, Silent
 from ecgkit.protocol.compliance import LONG_ENOUGH, OWN_SOURCE
@@ -18,6 +19,7 @@ from ecgkit.stages.status import Status
 from ecgkit.stages.status_points import Seen, more
 from ecgkit.stages.workers import default_jobs, in_order, workers
 
+MARK, HEAD_BYTES = b'name="generator" content="ecgkit status"', 1000
 FEW = 150  # sessions that are drawn before other processes would have started
 
 _SILENT = Silent()
@@ -37,16 +39,25 @@ def write_page(
 
     Raises
     ------
+    StudyError
+        Something else lies there than such a page.
     OSError
         The path is that of a folder or a device, or can't be written.
     """
     path = found.study.page_path if path is None else path
     refuse_special(path)
+    if path.exists() and not _is_page(path):
+        raise StudyError(f"{path}: holds something else than a page of ecgkit status; choose another name")
     jobs = 1 if len(found.sessions) <= FEW else default_jobs()
     with workers(jobs, executor) as pool:
         page = describe_study(found, executor=pool, progress=progress)
     write_text(path, render_study_page(page))
     return path
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MARK in file.read(HEAD_BYTES)
 
 
 def describe_study(

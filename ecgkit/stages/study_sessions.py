@@ -12,7 +12,6 @@ from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import DatasetError, StudyError
 from ecgkit.protocol.model import Protocol
 from ecgkit.records import Session, Tags
-from ecgkit.stages.ingest_session import beside_protocol
 from ecgkit.stages.staleness import stale
 from ecgkit.study.changing import Change
 from ecgkit.study.folder import NOT_KNOWN, PARTICIPANTS_FILE, Study, read_table, table_text
@@ -107,18 +106,10 @@ def put_session(change: Change, study: Study, session: Session, observations: Ob
     write_session(change.new(session_path(study, session.tags)), session, observations)
 
 
-def put_retagged(change: Change, study: Study, header: SessionHeader, tags: Tags, rules: Protocol) -> None:
-    """Let a session that lies anywhere be in the study under these tags, and all else of it be kept.
-
-    Warnings about what the protocol wants of the old condition give way to those of the new one.
-    """
-    session, seen = read_session(header.path), read_observations(header.path)
-    retagged = replace(session, tags=tags)
-    if tags.condition != header.tags.condition:
-        was = set(beside_protocol(session, rules)) if header.tags.condition in rules.conditions else set()
-        warnings = (*(text for text in seen.warnings if text not in was), *beside_protocol(retagged, rules))
-        seen = replace(seen, warnings=warnings)
-    put_session(change, study, retagged, seen)
+def put_retagged(change: Change, study: Study, header: SessionHeader, tags: Tags) -> None:
+    """Let a session that lies anywhere be in the study under these tags, and all else of it be kept."""
+    session = replace(read_session(header.path), tags=tags)
+    put_session(change, study, session, read_observations(header.path))
 
 
 def put_participants(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,6 @@ from ecgkit.errors import DatasetError, EcgkitError, StudyError
 from ecgkit.files import TEMPORARY_FILE
 from ecgkit.h5 import content_sha256, open_h5
 from ecgkit.progress import Progress, Silent
-from ecgkit.stages.ingest_plan import overlap
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.study_sessions import check_new_subject, subjects_of
@@ -27,10 +25,11 @@ from ecgkit.study.folder import (
     PARTICIPANTS_FILE,
     Study,
     describe_study,
+    links_out,
     read_participants,
-    session_links,
 )
-from ecgkit.study.rules import look_alikes
+from ecgkit.study.rules import look_alikes, overlap
+from ecgkit.study.runs import RUN_CARD, read_card, run_folders
 from ecgkit.study.session_file import (
     SessionHeader,
     content_sha256_of,
@@ -39,9 +38,7 @@ from ecgkit.study.session_file import (
     read_session,
 )
 
-RUN_CARD = "run.json"
 WEIGHTS_FILE = "weights.safetensors"
-MAX_CARD_BYTES = 1 << 24
 Severity = Literal["fault", "remark"]
 
 
@@ -105,7 +102,7 @@ def run(study_folder: Path, *, progress: Progress | None = None) -> Verified:
     """
     study = describe_study(study_folder)
     findings = [*_tried(study, study.folder / STAGED_FOLDER, partial(settle, study.folder))]
-    links = set(session_links(study))
+    links = set(links_out(study))
     findings += [_fault(study, path, f"a link out of the study, to {path.resolve()}") for path in links]
     paths = [] if study.sessions_folder in links else [p for p in study.session_paths() if p not in links]
     headers, found = _sessions(study, paths, progress or Silent())
@@ -115,7 +112,7 @@ def run(study_folder: Path, *, progress: Progress | None = None) -> Verified:
     findings += _tried(study, study.folder / LOG_FILE, partial(read_log, study))
     sha256, found = _dataset(study)
     findings += found
-    runs = _runs(study)
+    runs = run_folders(study)
     findings += itertools.chain.from_iterable(_run(study, path, sha256) for path in runs)
     findings += _other_files(study, known={*links, *paths})
     return Verified(
@@ -239,25 +236,16 @@ def _dataset(study: Study) -> tuple[str | None, list[Finding]]:
         return data.sha256, []
 
 
-def _runs(study: Study) -> list[Path]:
-    if not study.runs_folder.is_dir():
-        return []
-    return sorted(p for p in study.runs_folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
 def _run(study: Study, run: Path, dataset_sha256: str | None) -> Iterator[Finding]:
     """Say whether a run can be used, and whether the study's data set is the one that it was trained with."""
     if not any(run.iterdir()):
         yield _remark(study, run, "empty: the place of a training that is under way, or was ended")
         return
-    card = run / RUN_CARD
     try:
-        if card.stat().st_size > MAX_CARD_BYTES:
-            raise ValueError("too large")
-        trained_with = json.loads(card.read_text(encoding="utf-8"))["dataset_sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        yield _fault(study, card, f"can't be read ({why}), so the run can't be used; remove the run's folder")
+        trained_with = read_card(run)["dataset_sha256"]
+    except (StudyError, KeyError) as error:
+        text = f"{str(error).partition(': ')[2] or error}, so the run can't be used; remove the run's folder"
+        yield _fault(study, run / RUN_CARD, text)
         return
     if not (run / WEIGHTS_FILE).is_file():
         yield _fault(study, run / WEIGHTS_FILE, "missing, so the run can't be used; remove the run's folder")

@@ -15,12 +15,13 @@ from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, finite_run
 from ecgkit.analysis.rpeaks import find_r_peaks
 from ecgkit.config import PipelineConfig
 from ecgkit.errors import SignalError
+from ecgkit.exclusions import ROUNDING, Exclusion, used_samples
 from ecgkit.preprocess.clean import clean
 from ecgkit.preprocess.cut import cut
 from ecgkit.preprocess.mains import MainsPlan, plan_mains
 from ecgkit.preprocess.scale import apply_scale, scale_constants
 from ecgkit.readers.ecg_channel import millivolts_per_unit, physical_unit
-from ecgkit.records import ROUNDING, Channel, Exclusion, Recording
+from ecgkit.records import Channel, Recording
 
 ROWS = ("windows", "start_s", "start_sample", "heart_rate_bpm", "scale_offset", "scale_gain")
 
@@ -152,16 +153,20 @@ def _usable(
 ) -> tuple[list[tuple[int, NDArray[np.float64]]], int]:
     """Return the first sample and the signal (lead, n) of each stretch that can hold a window.
 
-    And how many more windows there would be if nothing was excluded.
+    And how many windows touch what is excluded, if they were cut as if nothing was.
     """
     fs, found, n_excluded = channels[0].fs, [], 0
+    stride, size = (pipeline.stride_s or pipeline.window_s) * fs, pipeline.window_s * fs
     for start, signal in _stretches(recording, channels):
-        n_excluded += _n_windows(signal.shape[1], fs, pipeline)
-        for first, last in _outside(excluded, fs, start=start, stop=start + signal.shape[1]):
-            n_windows = _n_windows(last - first, fs, pipeline)
-            n_excluded -= n_windows
-            if n_windows:
+        stop = start + signal.shape[1]
+        windows = start + np.arange(_n_windows(stop - start, fs, pipeline)) * stride
+        ends = np.minimum(windows + size, stop)
+        touched = np.ones(len(windows), dtype=np.bool_)
+        for first, last in used_samples(excluded, fs, start=start, stop=stop):
+            touched &= (windows < first - ROUNDING) | (ends > last + ROUNDING)
+            if _n_windows(last - first, fs, pipeline):
                 found.append((first, signal[:, first - start : last - start]))
+        n_excluded += int(np.count_nonzero(touched))
     return found, n_excluded
 
 
@@ -176,17 +181,6 @@ def _stretches(
             signal = np.stack([read_physical(channel, first, end) for channel in channels])  # (lead, n)
             usable = np.where(np.abs(signal) < LARGEST, signal, np.nan)
             yield from ((first + start, signal[:, start:stop]) for start, stop in finite_runs(usable))
-
-
-def _outside(excluded: Sequence[Exclusion], fs: float, *, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of the samples [start, stop) of which nothing is excluded."""
-    for span in sorted(excluded, key=lambda span: span.start_s):
-        first = math.floor(min(span.start_s * fs, stop) + ROUNDING)
-        if start < first:
-            yield start, first
-        start = max(start, stop if span.stop_s * fs >= stop else math.ceil(span.stop_s * fs - ROUNDING))
-    if start < stop:
-        yield start, stop
 
 
 def _n_windows(n_samples: int, fs: float, pipeline: PipelineConfig) -> int:

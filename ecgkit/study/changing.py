@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkit.errors import StudyError
-from ecgkit.files import alone, flush, sync_folder, temporary_name, write_text, writing_in
+from ecgkit.files import alone, flush, read_small_text, sync_folder, temporary_name, write_text, writing_in
 
 if TYPE_CHECKING:
     from ecgkit.study.folder import Study
@@ -32,6 +32,7 @@ GONE = "gone-"  # what was removed lies in the staged folder under its name afte
 WAIT_S = 60.0
 READER_WAIT_S = 2.0  # renames take less; then it is shown as it stands
 MAX_LIST_BYTES = 1 << 24
+MAX_LOG_BYTES = 1 << 27
 
 # what a change may put in place, and what else it may remove, as a path from the study's folder
 FILES = re.compile(
@@ -94,13 +95,22 @@ class Change:
             (self._folder / name).parent.mkdir(exist_ok=True)
             flush(self._staged / Path(name).name)
         if len(self._put) == 1 and not self._removed:
-            _finish(self._folder, put=[*self._put], remove=[])  # one rename is whole or not at all by itself
+            self._rename(*self._put)  # whole or not at all by itself
         elif self._put or self._removed:
             self._staged.mkdir(exist_ok=True)
             sync_folder(self._folder)
             content = {"put": [*self._put], "remove": [*self._removed]}
             write_text(self._staged / LIST_FILE, json.dumps(content, indent=1))
             _finish(self._folder, **content)
+
+    def _rename(self, name: str) -> None:
+        target = self._folder / name
+        try:
+            (self._staged / target.name).replace(target)
+        except OSError as error:
+            error.filename, error.filename2 = str(target), None
+            raise
+        sync_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -210,12 +220,13 @@ def _log_text(path: Path) -> str:
     """Return the log as it is, whole lines only."""
     if not os.path.lexists(path):
         return ""
-    if path.is_symlink() or not path.is_file():
-        raise StudyError(f"{path}: not an ordinary file; put the study's log back in its place")
+    if path.is_symlink():
+        raise StudyError(f"{path}: a link; put the study's log itself in its place")
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: can't be read as UTF-8 text ({error.reason}); save it so") from error
+        text = read_small_text(path, MAX_LOG_BYTES)
+    except (ValueError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StudyError(f"{path}: can't be read as UTF-8 text ({why}); put it right") from error
     return text if text.endswith("\n") or not text else text + "\n"
 
 

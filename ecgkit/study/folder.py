@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ecgkit.errors import ConfigError, StudyError
-from ecgkit.files import write_text
+from ecgkit.files import read_small_text, write_text
 from ecgkit.settings import Settings, checked, read_yaml
 from ecgkit.study.changing import locked, settle
 
@@ -22,6 +22,7 @@ DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
 PARTICIPANTS_FILE = "participants.tsv"
 IDENTITY = "participant_id"
+MOST_TABLE_BYTES, MOST_COLUMNS = 10_000_000, 1000
 COLUMNS = ("age", "sex", "handedness")  # of a new table, as BIDS names them
 
 
@@ -29,8 +30,8 @@ class StudyFile(Settings):
     """What ``study.yaml`` may say."""
 
     format_version: str
-    name: Annotated[str, Field(min_length=1)]
-    protocol: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    protocol: Annotated[str, Field(min_length=1, max_length=200)]
     mains_hz: Annotated[float, Field(ge=40, le=70)] | None = None
     pseudonym_key: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None  # its fingerprint
 
@@ -40,6 +41,13 @@ class StudyFile(Settings):
         if not text.isprintable():
             raise ValueError("expected text without control characters")
         return text
+
+    @field_validator("protocol")
+    @classmethod
+    def _lies_in_the_study(cls, name: str) -> str:
+        if "/" in name or "\\" in name:
+            raise ValueError("expected a shipped protocol's name, or a file in the study's own folder")
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ def open_study(folder: Path | str) -> Study:
     """
     study = describe_study(Path(folder))
     settle(study.folder)
-    for path in session_links(study):
+    for path in links_out(study):
         raise StudyError(
             f"{path}: a link to {path.resolve()}, out of the study; put the folder or the file itself in its "
             "place"
@@ -152,12 +160,22 @@ def describe_study(folder: Path) -> Study:
         raise StudyError(str(error)) from error
 
 
-def session_links(study: Study) -> Iterator[Path]:
-    """Yield the folder of sessions, or the sessions in it, where they are links out of the study."""
-    home = study.folder.resolve()
-    for path in (study.sessions_folder, *study.session_paths()):
-        if path.is_symlink() and not path.resolve().is_relative_to(home):
+def links_out(study: Study) -> Iterator[Path]:
+    """Yield what makes the study, its sessions included, where it is a link out of the study."""
+    named = (
+        STUDY_FILE,
+        PROTOCOL_FILE,
+        study.settings.protocol,
+        PARTICIPANTS_FILE,
+        study.sessions_folder.name,
+    )
+    for path in (*(study.folder / name for name in named), *study.session_paths()):
+        if _leads_out(study, path):
             yield path
+
+
+def _leads_out(study: Study, path: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(study.folder.resolve())
 
 
 def is_study(folder: Path) -> bool:
@@ -251,10 +269,12 @@ def read_table(study: Study) -> list[list[str]]:
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
+    if _leads_out(study, path):
+        raise StudyError(f"{path}: a link out of the study; put the table itself in its place")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else error.reason
+        text = read_small_text(path, MOST_TABLE_BYTES)
+    except (ValueError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise StudyError(f"{path}: can't be read as UTF-8 text ({why}); save it so, with tabs") from error
     lines = {number: line for number, line in enumerate(text.split("\n"), start=1) if line.strip()}
     table = [line.split("\t") for line in lines.values()] or [[IDENTITY]]
@@ -269,6 +289,8 @@ def read_table(study: Study) -> list[list[str]]:
 def _fault(row: list[str], columns: list[str], known: set[str]) -> str:
     """Say what is wrong with a row of participants.tsv, "" if nothing is."""
     if row is columns:
+        if len(columns) > MOST_COLUMNS:
+            return f"{len(columns)} columns, expected at most {MOST_COLUMNS}"
         named = all(column.strip(".") and "/" not in column for column in columns)  # they name HDF5 objects
         if columns[0] != IDENTITY or len(set(columns)) < len(columns) or not named:
             return f"expected column names, each once and without a slash, {IDENTITY} first, tabs between"

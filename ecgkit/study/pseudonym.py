@@ -21,7 +21,7 @@ def pseudonym(subject: str, key: bytes) -> str:
 
     Examples
     --------
-    >>> pseudonym("07", b"sixteen bytes or more") == pseudonym("7", b"sixteen bytes or more")
+    >>> pseudonym("07", b"a key of 32 bytes or more") == pseudonym("7", b"a key of 32 bytes or more")
     True
     """
     digest = hmac.digest(key, b"subject:" + canonical_id(subject).encode(), "sha256")

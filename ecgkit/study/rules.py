@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from ecgkit.errors import StudyError
 from ecgkit.study.pseudonym import canonical_id
+
+Span = tuple[float, float]  # from and to in a source file, seconds
+
+
+def overlap(one: Span | None, other: Span | None) -> bool:
+    """Tell whether two parts of one file have samples in common; None is all of it."""
+    (start, stop), (other_start, other_stop) = (span or (0.0, math.inf) for span in (one, other))
+    return start < other_stop and other_start < stop
 
 
 def refuse_look_alike(where: Path, subject: str, known: Iterable[str]) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +17,28 @@ from ecgkit import __version__
 from ecgkit.analysis.measures import Measures, measures_from_json
 from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality
 from ecgkit.errors import StudyError
-from ecgkit.h5 import atomic_h5, attribute, content_sha256, dataset, open_h5, read_texts, write_texts
-from ecgkit.records import RAW_TYPES, Channel, Exclusion, Marker, RawSamples, Recording, Session, Tags
+from ecgkit.exclusions import Exclusion, exclusion_from_json, used_spans
+from ecgkit.h5 import atomic_h5, attribute, content_sha256
+from ecgkit.records import Recording, Session, Tags
 from ecgkit.study.folder import Study
+from ecgkit.study.session_samples import (
+    FORMAT,
+    FORMAT_VERSION,
+    NONE,
+    group_of,
+    index_of,
+    number_of,
+    open_session,
+    read_channel,
+    read_markers,
+    text_of,
+    values_of,
+    write_channel,
+    write_markers,
+)
 
-FORMAT = "ecgkit-session"
-FORMAT_VERSION = "1.2"
-NONE = -1  # stands for "none" among indexes
+MOST_LEADS = 1000
 HASH = "content_sha256"
-
-open_session = partial(open_h5, file_format=FORMAT, versions=[FORMAT_VERSION], error=StudyError)
-text_of = partial(attribute, kind=str, error=StudyError)
-number_of = partial(attribute, kind=float, error=StudyError)
-index_of = partial(attribute, kind=int, error=StudyError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +104,8 @@ class SessionHeader:
 
     @property
     def is_excluded(self) -> bool:
-        """Whether the whole session is not to be used."""
-        return any(exclusion.is_whole for exclusion in self.excluded)
+        """Whether nothing of it is to be used."""
+        return not used_spans(self.excluded, duration_s=self.duration_s)
 
 
 def session_path(study: Study, tags: Tags) -> Path:
@@ -130,10 +137,10 @@ def write_session(path: Path, session: Session, observations: Observations) -> N
         file.attrs["leads"] = _json(session.leads)
         file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
         file.attrs["lost"] = _json(recording.lost)
-        file.attrs["excluded"] = _json([_exclusion_json(exclusion) for exclusion in session.excluded])
+        file.attrs["excluded"] = _json([exclusion.as_json() for exclusion in session.excluded])
         for channel in recording.channels:
-            _write_channel(file, channel)
-        _write_markers(file, recording.markers)
+            write_channel(file, channel)
+        write_markers(file, recording.markers)
         _write_observations(file, observations)
         file.attrs[HASH] = content_sha256(file, but=HASH)
 
@@ -148,10 +155,8 @@ def read_session(path: Path) -> Session:
     """
     with open_session(path) as file:
         header = _header(file, path)
-        group = file.get("channels")
-        if not isinstance(group, h5py.Group):
-            raise StudyError(f"{path}: no channels")
-        channels = tuple(_channel(path, group, index) for index in range(len(group)))
+        group = group_of(file, "channels")
+        channels = tuple(read_channel(path, group, index) for index in range(len(group)))
         source = _object(file, "source")
         start = source.get("start_time")
         recording = Recording(
@@ -160,7 +165,7 @@ def read_session(path: Path) -> Session:
             version=text_of(file, "source_version"),
             fs=header.fs,
             channels=channels,
-            markers=tuple(_markers(file, header.fs)),
+            markers=tuple(read_markers(file, header.fs)),
             start_time=None if start is None else datetime.fromisoformat(start),
             journal=source.get("journal"),
             simulated=header.simulated,
@@ -196,11 +201,12 @@ def read_observations(path: Path) -> Observations:
     """
     with open_session(path) as file:
         header = _header(file, path)
-        times_s, stretch = (_values(file["beats"], name, kinds) for name, kinds in BEATS.items())
-        start_s, *indices = (_values(file["quality"], name, "iuf") for name in ("start_s", *INDICES))
+        beats, quality = group_of(file, "beats"), group_of(file, "quality")
+        times_s, stretch = (values_of(beats, name, kinds) for name, kinds in BEATS.items())
+        start_s, *indices = (values_of(quality, name, "iuf") for name in ("start_s", *INDICES))
         track = QualityTrack(
             start_s=start_s,
-            window_s=number_of(file["quality"], "window_s", positive=True),
+            window_s=number_of(quality, "window_s", positive=True),
             indices=WindowQuality(*indices),
         )
         _refuse_disorder(path, times_s, stretch, track)
@@ -272,13 +278,13 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         span_s=None if math.isnan(start_s) else (start_s, stop_s),
         fs=number_of(file, "fs", positive=True),
         duration_s=number_of(file, "duration_s", positive=True),
-        ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])),
+        ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])[:MOST_LEADS]),
         leads=_sentences(file, "leads"),
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
         measures=measures_from_json(_object(file, "measures")),
         warnings=_sentences(file, "warnings"),
         lost=_sentences(file, "lost"),
-        excluded=tuple(map(_exclusion, json.loads(text_of(file, "excluded")))),
+        excluded=tuple(map(exclusion_from_json, json.loads(text_of(file, "excluded")))),
         content_sha256=text_of(file, HASH),
     )
 
@@ -315,19 +321,6 @@ def _kept(session: Session) -> dict[str, str]:
     return {name: value for name, value in kept.items() if value is not None}
 
 
-def _exclusion_json(exclusion: Exclusion) -> dict[str, Any]:
-    stop_s = exclusion.stop_s if math.isfinite(exclusion.stop_s) else None
-    return {"start_s": exclusion.start_s, "stop_s": stop_s, "reason": exclusion.reason}
-
-
-def _exclusion(content: dict[str, Any]) -> Exclusion:
-    stop_s = math.inf if content["stop_s"] is None else float(content["stop_s"])
-    exclusion = Exclusion(float(content["start_s"]), stop_s, str(content["reason"]))
-    if not 0 <= exclusion.start_s < exclusion.stop_s:
-        raise ValueError(f"excluded from {exclusion.start_s:g} to {exclusion.stop_s:g} s")
-    return exclusion
-
-
 def _write_observations(file: h5py.File, seen: Observations) -> None:
     file.attrs["measures"] = _json(seen.measures.as_json())
     file.attrs["warnings"] = _json(seen.warnings)
@@ -340,78 +333,3 @@ def _write_observations(file: h5py.File, seen: Observations) -> None:
     quality["start_s"] = seen.quality.start_s
     for name in INDICES:
         quality[name] = getattr(seen.quality.indices, name)
-
-
-def _values(group: h5py.Group, name: str, kinds: str) -> NDArray[Any]:
-    stored = dataset(group, name, kinds=kinds, ndim=1, error=StudyError)
-    values: NDArray[Any] = stored[:]
-    return values
-
-
-def _write_channel(file: h5py.File, channel: Channel) -> None:
-    """Copy one channel's raw samples, a stretch at a time, with a checksum on each chunk."""
-    stored = file.create_dataset(
-        f"channels/{channel.index:03d}",
-        shape=(channel.n_samples,),
-        dtype=channel.dtype.newbyteorder("<"),
-        chunks=(max(1, min(channel.n_samples, 1 << 16)),) if channel.n_samples else None,
-        **(
-            {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-            if channel.n_samples
-            else {}
-        ),
-    )
-    start = 0
-    for raw in channel.raw_chunks():
-        stored[start : start + len(raw)] = raw
-        start += len(raw)
-    if channel.missing is not None:
-        stored.attrs["missing"] = channel.missing
-    for name in ("number", "name", "unit", "fs", "scale", "offset"):
-        stored.attrs[name] = getattr(channel, name)
-
-
-def _channel(path: Path, group: h5py.Group, index: int) -> Channel:
-    stored = dataset(group, f"{index:03d}", kinds="if", ndim=1, error=StudyError)
-    if stored.dtype.name not in RAW_TYPES:
-        raise StudyError(f"{path}:{stored.name}: type {stored.dtype}, expected {', '.join(RAW_TYPES)}")
-    return Channel(
-        index=index,
-        number=index_of(stored, "number"),
-        name=text_of(stored, "name"),
-        unit=text_of(stored, "unit"),
-        fs=number_of(stored, "fs", positive=True),
-        n_samples=len(stored),
-        dtype=stored.dtype.newbyteorder("="),
-        scale=number_of(stored, "scale"),
-        offset=number_of(stored, "offset"),
-        sample_reader=partial(_read_samples, path, f"channels/{index:03d}"),
-        missing=index_of(stored, "missing") if "missing" in stored.attrs else None,
-    )
-
-
-def _read_samples(path: Path, name: str, start: int, stop: int) -> RawSamples:
-    """Read raw samples [start, stop) of one channel."""
-    with open_session(path) as file:
-        stored = file[name]
-        samples: RawSamples = stored[start:stop].astype(stored.dtype.newbyteorder("="), copy=False)
-        return samples
-
-
-def _write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
-    group = file.create_group("markers")
-    group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
-    group["channel"] = np.array([NONE if m.channel is None else m.channel for m in markers], dtype=np.int64)
-    write_texts(group, "style", [marker.style for marker in markers])
-    if any(marker.text for marker in markers):
-        write_texts(group, "text", [marker.text for marker in markers])
-
-
-def _markers(file: h5py.File, fs: float) -> Iterator[Marker]:
-    group = file["markers"]
-    samples, owners = (_values(group, name, "i") for name in ("sample", "channel"))
-    styles = read_texts(group, "style", error=StudyError)
-    texts = read_texts(group, "text", error=StudyError) if "text" in group else ("",) * len(styles)
-    for sample, owner, style, text in zip(samples, owners, styles, texts, strict=True):
-        marker = Marker(int(sample), float(sample / fs), text, style)
-        yield marker if owner == NONE else replace(marker, channel=int(owner))

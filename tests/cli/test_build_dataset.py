@@ -61,7 +61,7 @@ def test_build_dataset_prints_what_it_made_and_what_comes_next(study: Path, buil
     assert lines[1] == "windows 240 of 3 s at 100 Hz, shape (240, 1, 300)"
     assert lines[2] == "from 24 sessions of 4 subjects"
     assert lines[4].startswith("quality reject ")
-    assert lines[-1].startswith("Next: ecgkit train")
+    assert lines[-2] == f"Next: ecgkit train --study {study}"
     assert "clean and cut" in result.stderr
     assert (study / "dataset.h5").read_bytes() == (built_study / "dataset.h5").read_bytes()
 

@@ -135,7 +135,7 @@ def test_merge_says_what_it_did(some: Study, tmp_path: Path, capsys: pytest.Capt
     key = "sub-09_visit-1_cond-rest_take-1"
     assert capsys.readouterr().out == (
         f"{key}: taken from {other.folder}\nSessions taken from {other.folder}: 1; here already: 0.\n"
-        "Next: ecgkit status\n"
+        f"Next: ecgkit status --study {some.folder}\n"
     )
     assert run_json(capsys, *args)["already_there"] == 1
 

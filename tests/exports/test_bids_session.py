@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from support.bids_files import REST, channel, full_session
 
+from ecgkit.exclusions import Exclusion
 from ecgkit.exports.bids_session import Task, by_rate, write_session
-from ecgkit.records import Exclusion, Recording, Session
+from ecgkit.records import Recording, Session
 
 STEM = "sub-01_ses-2_task-deepbreathing_run-3"
 TASK = Task("deepbreathing", "deep_breathing", "Deep breathing", "Paced.")

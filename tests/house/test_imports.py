@@ -14,7 +14,7 @@ PACKAGE = Path(ecgkit.__file__).parent
 # from the ground up; packages of one floor do not import each other
 FLOORS = [
     {"errors"},
-    {"lookup", "files", "progress"},
+    {"lookup", "files", "progress", "exclusions"},
     {"settings", "h5", "records"},
     {"readers", "analysis", "preprocess", "metrics", "splits", "models"},
     {"protocol", "study", "dataset", "simulate", "exports"},

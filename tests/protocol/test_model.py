@@ -180,3 +180,17 @@ def test_marker_rule_starts_by_text_and_style() -> None:
     assert rule.starts("Rest", "flag")
     assert not rule.starts("Rest", "defl")
     assert MarkerRule(text="rest", style="scr").starts("rest", "scr ")
+
+
+def test_condition_key_takes_other_spellings() -> None:
+    for text in ("deep_breathing", "Deep Breathing", "DEEP-breathing", " deep  breathing "):
+        assert load_protocol("dt4ecg").condition_key(text) == "deep_breathing"
+    with pytest.raises(ProtocolError, match=r"unknown condition 'rst'.*Did you mean 'rest'"):
+        load_protocol("dt4ecg").condition_key("Rst")
+
+
+def test_rate_warnings_are_for_rates_below_the_least() -> None:
+    rest = load_protocol("rest")
+    assert rest.least_fs_hz == 250
+    assert rest.rate_warnings(250) == ()
+    assert rest.rate_warnings(125) == ("125 Hz; the protocol wants at least 250 Hz",)

@@ -9,9 +9,9 @@ import pytest
 from support.studies import make_study
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Tags
 from ecgkit.stages import exclude, verify
-from ecgkit.stages.exclude import span_text
 from ecgkit.study.changing import read_log
 from ecgkit.study.folder import Study, open_study
 from ecgkit.study.session_file import read_header, read_observations, read_session, session_path
@@ -123,16 +123,3 @@ def test_listed_are_the_sessions_with_exclusions(some: Study) -> None:
     exclude.run(some.folder, KEY, start_s=5, stop_s=10, reason="loose")
     (found,) = exclude.listed(some.folder)
     assert (found.session, found.exclusions) == (KEY, (Exclusion(5, 10, "loose"),))
-
-
-@pytest.mark.parametrize(
-    ("item", "text"),
-    [
-        (Exclusion(0, math.inf, ""), "all of it"),
-        (Exclusion(0, 61.5, ""), "0:00 to 1:01.500"),
-        (Exclusion(59.9999, math.inf, ""), "1:00 to the end"),
-        (Exclusion(3600, 3661, ""), "60:00 to 61:01"),
-    ],
-)
-def test_span_text_is_as_people_write_times(item: Exclusion, text: str) -> None:
-    assert span_text(item) == text

@@ -10,11 +10,12 @@ from support.bids_files import full_session
 from support.recordings import NOTHING_SEEN
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Session, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Session, Tags
 from ecgkit.stages import export_bids
 from ecgkit.stages.export_bids import BidsOptions
 from ecgkit.stages.ingest import run_all
-from ecgkit.stages.ingest_asked import Asked
+from ecgkit.stages.ingest.asked import Asked
 from ecgkit.study.folder import create_study, open_study
 from ecgkit.study.session_file import read_headers, read_session, session_path, write_session
 

@@ -176,7 +176,7 @@ def test_export_rr_of_a_session_without_beats(study: Path, tmp_path: Path) -> No
 
 
 def test_export_rr_reads_no_samples(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecgkit.study.session_file._read_samples", None)
+    monkeypatch.setattr("ecgkit.study.session_samples._read_samples", None)
     assert export_rr.run(study, tmp_path / "rr").n_beats > 500
 
 

@@ -8,7 +8,8 @@ from ecgkit.analysis.quality import VERDICTS
 from ecgkit.analysis.respiration import EDR_FS, breathing_rate, edr
 from ecgkit.analysis.rpeaks import find_r_peaks
 from ecgkit.errors import SignalError
-from ecgkit.records import Exclusion, Recording, Session, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Recording, Session, Tags
 from ecgkit.stages.measuring import QUALITY_WINDOW_S, observe
 
 FS = 250.0
@@ -52,6 +53,7 @@ def test_observe_leaves_excluded_spans_out(ecg: np.ndarray) -> None:
     np.testing.assert_array_equal(first, all_s[all_s < 30])
     np.testing.assert_array_equal(second, all_s[(all_s >= 60) & (all_s < 118)])
     np.testing.assert_array_equal(seen.quality.start_s, [0, 10, 20, 60, 70, 80, 90, 100])
+    assert seen.measures.duration_s == 88
     assert seen.measures.rhythm.n_beats == len(first) + len(second) < whole.measures.rhythm.n_beats
 
 
@@ -108,3 +110,19 @@ def test_observe_finds_the_breathing_of_belt_and_ecg() -> None:
 def test_observe_refuses_a_flat_lead() -> None:
     with pytest.raises(SignalError, match=r"a\.acq, channel 'ECG'.*--channel names another"):
         observe(session(in_memory(np.zeros(round(60 * FS)), FS)))
+
+
+def test_observe_leaves_excluded_spans_out_of_the_breathing() -> None:
+    """Deep breathing after free breathing: with the one excluded, only the other is seen."""
+    free, deep = (
+        simulated(condition=name, fs=FS, duration_s=60.0, clean=True) for name in ("rest", "deep_breathing")
+    )
+    ecg = in_memory(np.concatenate([free.ecg_mv, deep.ecg_mv]), FS)
+    belt = in_memory(np.concatenate([free.respiration, deep.respiration]), FS / deep.respiration_divider)
+    both = dataclasses.replace(ecg, channels=(*ecg.channels, dataclasses.replace(belt.channels[0], index=1)))
+    rates_hz = [
+        observe(dataclasses.replace(session(both, span), respiration=1)).measures.respiration_hz
+        for span in (Exclusion(0, 60, "x"), Exclusion(60, np.inf, "x"))
+    ]
+    assert rates_hz[0] == pytest.approx(0.1, abs=0.02)
+    assert rates_hz[1] > 0.15

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from support.studies import make_study, put, session_of
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Exclusion, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Tags
 from ecgkit.stages import exclude, merge, remove, retag, verify
 from ecgkit.stages.retag import NewTags
-from ecgkit.study.changing import read_log
+from ecgkit.study.changing import locked, read_log
 from ecgkit.study.folder import Study, open_study, read_participants
 from ecgkit.study.session_file import read_headers, read_session, session_path
 
@@ -193,3 +195,16 @@ def test_merge_keeps_exclusions(here: Study, there: Study) -> None:
     merge.run(there.folder, here.folder, renamed={"03": "05"})
     (header,) = [h for h in read_headers(here) if h.tags == Tags("05", "rest")]
     assert header.excluded == (Exclusion(0, float("inf"), "asleep"),)
+
+
+def test_merge_waits_for_who_changes_the_other_study(
+    here: Study, there: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "locked", partial(locked, wait_s=0))
+    before = content(here)
+    with locked(there.folder), pytest.raises(StudyError, match=f"{there.folder}: another ecgkit is working"):
+        merge.run(there.folder, here.folder)
+    assert content(here) == before
+    (there.folder / ".lock").unlink()
+    merge.run(there.folder, here.folder)
+    assert not (there.folder / ".lock").exists()  # it is only read

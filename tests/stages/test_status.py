@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.studies import session_of
 
-from ecgkit.records import Exclusion, Tags
+from ecgkit.exclusions import Exclusion
+from ecgkit.records import Tags
 from ecgkit.stages import status
 from ecgkit.stages.measuring import observe
 from ecgkit.study.folder import create_study
@@ -92,7 +93,7 @@ def test_status_finds_swapped_labels_and_what_is_excluded(small_study: Path, tmp
     write_session(session_path(study, asleep.tags), asleep, observe(asleep))
     found = status.run(folder)
     assert [seen.state for seen in found.sessions] == ["other", "other", "excluded"]
-    assert [point.command.split()[1] for point in found.points if point.command] == ["retag", "include"]
+    assert [point.command.split()[1] for point in found.points if point.command] == ["retag"]
     assert found.summary == "3 sessions of 1 subject (1 excluded, 2 looks like another); 0 missing."
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.studies import make_study
 
+from ecgkit.errors import StudyError
 from ecgkit.protocol.model import load_protocol
 from ecgkit.stages import status
 from ecgkit.stages.study_page import describe_study, write_page
@@ -112,3 +113,14 @@ def test_page_of_an_empty_study_is_written(tmp_path: Path) -> None:
     text = write_page(status.run(folder)).read_text(encoding="utf-8")
     assert "There is no session yet." in text
     assert not re.findall("<section class=.session", text)
+
+
+def test_write_page_replaces_nothing_but_a_page(made: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made, tmp_path / "study"))
+    found = status.run(folder)
+    assert write_page(found) == write_page(found)
+    for path in (folder / "study.yaml", next((folder / "sessions").glob("*.h5"))):
+        before = path.read_bytes()
+        with pytest.raises(StudyError, match="holds something else than a page"):
+            write_page(found, path)
+        assert path.read_bytes() == before

@@ -5,8 +5,9 @@ import pytest
 
 from ecgkit.analysis.measures import Measures
 from ecgkit.analysis.rhythm import measure_rhythm
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import load_protocol
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.stages.verdicts import judge_sessions
 from ecgkit.study.session_file import SessionHeader
 
@@ -84,3 +85,26 @@ def test_swapped_labels_are_named(swapped: bool) -> None:
     assert looks == (
         {"rest": "exercise", "exercise": "rest"} if swapped else {"rest": None, "exercise": None}
     )
+
+
+def test_a_repeated_rest_is_compared_with_where_the_first_one_was_bad() -> None:
+    """A first rest of 118 beats/min only warns; the repetition passes, and counts."""
+    bad, good = header(Tags("01", "rest"), 118), header(Tags("01", "rest", take=2), 62)
+    effort = header(Tags("01", "exercise"), 110, slope=-8)
+    assert above_rest([bad, good, effort], effort.tags.key) == 48
+    judged = judge_sessions(DT4ECG, [bad, effort])[effort.tags.key]
+    assert judged.verdict == "fail"
+
+
+def test_a_rest_in_which_nothing_could_be_measured_is_no_reference() -> None:
+    nothing, good = header(Tags("01", "rest"), float("nan")), header(Tags("01", "rest", take=2), 62)
+    effort = header(Tags("01", "exercise"), 110, slope=-8)
+    assert above_rest([nothing, good, effort], effort.tags.key) == 48
+    alone = judge_sessions(DT4ECG, [nothing, effort])[effort.tags.key]
+    assert alone.text == "pass: not compared with rest, since there is no usable one on this visit"
+
+
+def test_two_spans_that_cover_a_session_exclude_it() -> None:
+    halves = (Exclusion(0, 90, "talked"), Exclusion(90, float("inf"), "got up"))
+    assert header(Tags("01", "rest"), 62, excluded=halves).is_excluded
+    assert not header(Tags("01", "rest"), 62, excluded=halves[:1]).is_excluded

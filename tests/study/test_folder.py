@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgkit.errors import StudyError
+from ecgkit.errors import ProtocolError, StudyError
+from ecgkit.stages.study_protocol import protocol_of
+from ecgkit.study.changing import read_log
 from ecgkit.study.folder import (
     create_study,
     find_study,
@@ -84,4 +86,55 @@ def test_read_participants_names_the_broken_line(tmp_path: Path) -> None:
     study = create_study(tmp_path, protocol="dt4ecg")
     (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-01\t3\t4\n")
     with pytest.raises(StudyError, match="line 2"):
+        read_participants(study)
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "participants.tsv", "protocol.yaml"])
+def test_open_study_refuses_links_out_and_shows_nothing_of_them(tmp_path: Path, name: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    outside = tmp_path / "outside"
+    outside.write_text("format_version: '1.0'\nname: SECRET\nprotocol: dt4ecg\n")
+    (study.folder / name).unlink(missing_ok=True)
+    (study.folder / name).symlink_to(outside)
+    with pytest.raises(StudyError, match="out of the study") as raised:
+        open_study(study.folder)
+    assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize("protocol", ["../x.yaml", "/x.yaml", "a/b.yaml", "a\\b.yaml"])
+def test_open_study_refuses_a_protocol_elsewhere(tmp_path: Path, protocol: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    text = (study.folder / "study.yaml").read_text().replace("protocol: dt4ecg", f"protocol: '{protocol}'")
+    (study.folder / "study.yaml").write_text(text)
+    with pytest.raises(StudyError, match="a file in the study's own folder"):
+        open_study(study.folder)
+
+
+def test_tables_and_logs_of_absurd_size_are_refused_unread(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    for name, reading in (("participants.tsv", read_participants), ("changes.jsonl", read_log)):
+        with (study.folder / name).open("wb") as file:
+            file.truncate(20 << 30)
+        with pytest.raises(StudyError, match="expected at most"):
+            reading(study)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("name", ["participants.tsv", "study.yaml", "protocol.yaml"])
+def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path: Path, name: str) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    text = (study.folder / "study.yaml").read_text().replace("protocol: dt4ecg", "protocol: protocol.yaml")
+    (study.folder / "study.yaml").write_text(text)
+    (study.folder / name).unlink(missing_ok=True)
+    os.mkfifo(study.folder / name)
+    with pytest.raises((StudyError, ProtocolError), match=r"not an ordinary file|expected a file"):
+        read_participants(open_study(study.folder))
+        protocol_of(open_study(study.folder))
+
+
+def test_read_participants_refuses_more_columns_than_anybody_has(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "study", protocol="dt4ecg")
+    columns = "\t".join(["participant_id", *map(str, range(1000))])
+    (study.folder / "participants.tsv").write_text(columns + "\n")
+    with pytest.raises(StudyError, match="1001 columns, expected at most 1000"):
         read_participants(study)

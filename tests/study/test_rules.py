@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecgkit.errors import StudyError
-from ecgkit.study.rules import look_alikes, refuse_look_alike
+from ecgkit.study.rules import look_alikes, overlap, refuse_look_alike
+
+SPANS = st.one_of(st.none(), st.tuples(st.integers(0, 20), st.integers(1, 5)).map(lambda s: (s[0], sum(s))))
 
 
 @pytest.mark.parametrize(("subject", "other"), [("7", "07"), ("007", "07"), ("S1", "s1"), ("0", "00")])
@@ -22,3 +26,13 @@ def test_refuse_look_alike_lets_other_ids_be(subject: str) -> None:
 def test_look_alikes_are_found_in_groups() -> None:
     assert look_alikes(["7", "s1", "07", "007", "S1", "70"]) == (("007", "07", "7"), ("S1", "s1"))
     assert look_alikes(["1", "2", "10"]) == ()
+
+
+@given(SPANS, SPANS)
+def test_overlap_is_having_a_second_in_common(
+    one: tuple[int, int] | None, other: tuple[int, int] | None
+) -> None:
+    def seconds(span: tuple[int, int] | None) -> set[int]:
+        return set(range(100)) if span is None else set(range(*span))
+
+    assert overlap(one, other) == overlap(other, one) == bool(seconds(one) & seconds(other))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.readers import read
-from ecgkit.records import Exclusion, Marker, Session, Tags
+from ecgkit.records import Marker, Session, Tags
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.study.folder import open_study
 from ecgkit.study.session_file import (
@@ -188,3 +189,41 @@ def test_read_observations_refuses_huge_and_uneven_arrays(study: Path) -> None:
         file.create_dataset("quality/b_sqi", (1 << 45,), "<f8", chunks=(1 << 16,))
     with pytest.raises(StudyError, match="says that it has"):
         read_observations(path)
+
+
+@pytest.mark.parametrize("name", ["channels", "beats", "quality", "markers"])
+@pytest.mark.parametrize("kind", ["external", "soft", "data set"])
+def test_read_session_takes_groups_from_this_file_only(
+    study: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    path = first_session(study)
+    with h5py.File(path, "a") as file, h5py.File(tmp_path / "other.h5", "w") as other:
+        file.copy(file[name], other, name)
+        file.move(name, f"moved_{name}")
+        file[name] = {
+            "external": h5py.ExternalLink(str(tmp_path / "other.h5"), f"/{name}"),
+            "soft": h5py.SoftLink(f"/moved_{name}"),
+            "data set": np.zeros(3),
+        }[kind]
+    with pytest.raises(StudyError, match=f":/{name}: expected a group; links to elsewhere"):
+        read_session(path)
+        read_observations(path)
+
+
+@pytest.mark.parametrize("value", [[np.inf], [np.nan], ["x"], [1 << 40], np.zeros(7000)])
+def test_read_session_refuses_ecg_channels_that_are_none(study: Path, value: object) -> None:
+    with h5py.File(first_session(study), "a") as file:
+        file.attrs["ecg"] = value
+    with pytest.raises(StudyError) as raised:
+        read_session(first_session(study))
+    assert len(str(raised.value)) < 5000
+
+
+def test_content_hash_of_a_file_that_claims_too_much_is_refused_at_once(study: Path) -> None:
+    for name, shape in (("extra", (1 << 50,)), ("wide", (2, 1 << 45))):
+        with h5py.File(first_session(study), "a") as file:
+            file.create_dataset(name, shape, "<f8", chunks=(1,) * (len(shape) - 1) + (1 << 16,))
+        with pytest.raises(StudyError, match="says that it has"):
+            content_sha256_of(first_session(study))
+        with h5py.File(first_session(study), "a") as file:
+            del file[name]

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ecgkit.exclusions import Exclusion
 from ecgkit.exports.bids_session import Task, write_session
 from ecgkit.readers.held import held
-from ecgkit.records import Channel, Exclusion, Marker, Recording, Session, Tags
+from ecgkit.records import Channel, Marker, Recording, Session, Tags
 
 TABLE = "sub-01_task-rest_physio.tsv.gz"
 FMRI = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecgkit.errors import EcgkitError, ReadError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import Protocol
 from ecgkit.protocol.tag import tag_recording
 from ecgkit.readers import read_with
@@ -15,23 +14,14 @@ from ecgkit.readers.bids_reader import Told, told
 from ecgkit.readers.leads import EcgLeads
 from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.readers.respiration_channel import find_respiration
-from ecgkit.records import Channel, Exclusion, Recording, Session
-from ecgkit.stages.ingest_plan import Failure, FileFacts, Placed, Stamp
+from ecgkit.records import Recording, Session
+from ecgkit.stages.ingest.plan import Failure, FileFacts, Placed, Stamp
 from ecgkit.stages.leads import choose_leads
 from ecgkit.stages.measuring import observe
+from ecgkit.study.kept import Keep, difference, without_identity
 from ecgkit.study.session_file import SessionHeader, read_header, read_session, write_session
 
 FAILURES = (EcgkitError, OSError, ImportError)  # as `Failure` names them
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """What is kept of a recording though it can tell who was recorded: nothing, unless a lab asks for it."""
-
-    source_name: bool = False
-    dates: bool = False
-    journal: bool = False
-    marker_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +38,7 @@ class TakeOptions:
 
     leads: tuple[str, ...] = ()
     reading: ReadOptions = AS_STATED
-    keep: Keep = Keep()
+    keep: Keep = field(default_factory=Keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class SessionTask:
     Attributes
     ----------
     excluded
-        What an older session of these very samples says is not to be used; None where there is none.
+        What older sessions of its samples say is not to be used of it; None where there are none.
     there
         The session of these tags and this source that the study has, None where it has none.
     target
@@ -106,11 +96,13 @@ def look_at(task: FileTask) -> FileFacts | Failure:
     """Open a file, hash it, and find what its markers say; return what went wrong rather than raise it."""
     try:
         recording = read_with(task.file, task.reading)
+        said = told(recording.path) if recording.format == "bids" else None
         return FileFacts(
             stamp=_stamp(recording),
             sha256=recording.sha256(),
             duration_s=recording.duration_s,
             spans=() if task.protocol is None else tag_recording(task.protocol, recording),
+            exported_from=said.source_sha256 if said else "",
         )
     except FAILURES as error:
         return error
@@ -122,7 +114,7 @@ def prepare(task: SessionTask) -> Prepared | Failure:
     Where the session is there already, it is only compared with what would be written.
     """
     try:
-        recording = read_with(task.placed.planned.file, task.options.reading)
+        recording = read_with(task.placed.file, task.options.reading)
         said = told(recording.path) if recording.format == "bids" else None
         chosen = choose_leads(recording, task.options.leads or (said.leads if said else ()))
         session = _session(task, chosen, said)
@@ -142,39 +134,13 @@ def prepare(task: SessionTask) -> Prepared | Failure:
     )
 
 
-def without_identity(recording: Recording, keep: Keep) -> Recording:
-    """Take away what can tell who was recorded, but for what is asked to be kept."""
-    return dataclasses.replace(
-        recording,
-        markers=tuple(
-            dataclasses.replace(
-                marker,
-                text=marker.text if keep.marker_texts else "",
-                created=marker.created if keep.dates else None,
-            )
-            for marker in recording.markers
-        ),
-        journal=recording.journal if keep.journal else None,
-        start_time=recording.start_time if keep.dates else None,
-    )
-
-
-def difference(there: Session, now: Session) -> str:
-    """Say how two sessions of one source differ, "" if they do not; what identifies anyone is not named."""
-    before, after = _kept(there), _kept(now)
-    changed = [name for name in (*before, *after) if before.get(name) != after.get(name)]
-    if not changed:
-        return ""
-    return f"{changed[0]} is {before.get(changed[0], 'none')} there, {after.get(changed[0], 'none')} now"
-
-
 def _session(task: SessionTask, chosen: EcgLeads, said: Told | None) -> Session:
     """Return the session to be; one that ecgkit exported has its exclusions with it."""
     recording = without_identity(chosen.recording, task.options.keep)
     excluded = task.excluded if task.excluded is not None else said.excluded if said else ()
-    name = said.source_name if said else task.placed.planned.file.name
+    name = said.source_name if said else task.placed.file.name
     return Session(
-        tags=task.placed.planned.tags,
+        tags=task.placed.tags,
         recording=recording if task.placed.span_s is None else recording.stretch(*task.placed.span_s),
         ecg=chosen.indexes,
         leads=chosen.names,
@@ -197,40 +163,10 @@ def _header(task: SessionTask, session: Session) -> SessionHeader | None:
         return read_header(task.there)
     if task.target is None:
         return None
-    seen = observe(session)
-    warnings = (*task.placed.planned.warnings, *seen.warnings, *beside_protocol(session, task.protocol))
-    write_session(task.target, session, dataclasses.replace(seen, warnings=warnings))
+    seen, fs = observe(session), session.recording.channels[session.ecg[0]].fs
+    warnings = (*task.placed.warnings, *seen.warnings, *task.protocol.rate_warnings(fs))
+    write_session(task.target, session, replace(seen, warnings=warnings))
     return read_header(task.target)
-
-
-def beside_protocol(session: Session, protocol: Protocol) -> Iterator[str]:
-    """Say where the recording is not what the protocol wants."""
-    channel: Channel = session.recording.channels[session.ecg[0]]
-    condition = protocol.condition(session.tags.condition)
-    if channel.duration_s < condition.least_duration_s:
-        yield (
-            f"{channel.duration_s:.0f} s long; the protocol wants at least "
-            f"{condition.least_duration_s:.0f} s of {condition.label}"
-        )
-    if protocol.least_fs_hz is not None and channel.fs < protocol.least_fs_hz:
-        yield f"{channel.fs:g} Hz; the protocol wants at least {protocol.least_fs_hz:g} Hz"
-
-
-def _kept(session: Session) -> dict[str, str]:
-    """Return what a study keeps of a session, but for its samples and what follows from the file alone."""
-    recording = session.recording
-    kept = {"ECG": ", ".join(recording.channels[index].name for index in session.ecg)}
-    kept |= {"leads": ", ".join(session.leads), "lost": "; ".join(recording.lost)}
-    for channel in recording.channels:
-        for name in ("name", "unit", "fs", "n_samples", "scale", "offset", "missing"):
-            kept[f"{name} of channel {channel.index}"] = str(getattr(channel, name))
-    identity = {
-        "the source's name": session.source_name,
-        "the journal": recording.journal,
-        "the start time": recording.start_time,
-        "the text of a marker": next((marker.text for marker in recording.markers if marker.text), None),
-    }
-    return kept | {name: "left out" if value is None else "kept" for name, value in identity.items()}
 
 
 def _stamp(recording: Recording) -> Stamp:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgkit.errors import ConfigError
-from ecgkit.stages.ingest_pattern import match_name, parse_pattern
+from ecgkit.stages.ingest.pattern import match_name, parse_pattern
 
 CONDITIONS = ("rest", "exercise", "deep_breathing")
 

@@ -1,4 +1,4 @@
-"""Which sessions an ingest is to make: rows as a lab gives them, sessions as they are planned, conflicts."""
+"""Which sessions an ingest is to make: rows as a lab gives them, placed in their files; conflicts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from ecgkit.protocol.model import Protocol
 from ecgkit.protocol.tag import TaggedSpan
 from ecgkit.records import Tags
 from ecgkit.study.pseudonym import canonical_id
-from ecgkit.study.rules import look_alikes
+from ecgkit.study.rules import Span, look_alikes, overlap
 
 TIME = re.compile(r"\d{1,7}(:\d{1,2}){0,2}([.,]\d{1,9})?", re.ASCII)
 NUMBER = re.compile(r"-?\d{1,30}(\.0*)?", re.ASCII)  # spreadsheets write 1.0 where a column has empty cells
 
-Span = tuple[float, float]
 Stamp = tuple[tuple[int, int], ...]  # bytes and time of change of each file of a recording
 Failure = EcgkitError | OSError | ImportError  # of one recording: the others go on
 
@@ -39,6 +38,8 @@ class Row:
         Which part of the file; None is its start, or its end.
     where
         The table's line or the like, for messages.
+    warnings
+        What to know of it, one sentence each; kept with the session, so without names of files or people.
     """
 
     file: Path
@@ -49,26 +50,41 @@ class Row:
     start_s: float | None = None
     stop_s: float | None = None
     where: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def by_markers(self) -> bool:
+        """Whether the recording's markers say the conditions."""
+        return self.condition is None
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedSession:
-    """One session to be.
+class FileFacts:
+    """What must be known of a file before its sessions can be planned.
 
     Attributes
     ----------
-    start_s, stop_s
-        Which part of the file; None is its start, or its end.
-    where
-        The table's line or the like, for messages.
-    warnings
-        What to know of it, one sentence each; kept with the session.
+    spans
+        What its markers say.
+    exported_from
+        Hash of the recording that ecgkit exported it from, "" for other files.
     """
+
+    sha256: str
+    stamp: Stamp
+    duration_s: float
+    spans: tuple[TaggedSpan, ...] = ()
+    exported_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One session to be: its tags, and which samples it is, its file and the part of that."""
 
     file: Path
     tags: Tags
-    start_s: float | None = None
-    stop_s: float | None = None
+    source: FileFacts
+    span_s: Span | None = None
     where: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -77,24 +93,28 @@ class PlannedSession:
         """What messages call it: the file, and where it was named."""
         return f"{self.file.name} ({self.where})" if self.where else self.file.name
 
-    def span_in(self, duration_s: float) -> Span | None:
-        """Return from and to in a file of this length, None for all of it.
 
-        Raises
-        ------
-        ConfigError
-            There is no such part of the file.
-        """
-        if self.start_s is None and self.stop_s is None:
-            return None
-        start_s = 0.0 if self.start_s is None else self.start_s
-        stop_s = duration_s if self.stop_s is None else self.stop_s
-        if not 0 <= start_s < stop_s <= duration_s:
-            raise ConfigError(
-                f"{self.file}: from {start_s:.10g} s to {stop_s:.10g} s asked for; expected a start before "
-                f"the stop, both within the {duration_s:.10g} s that the file has"
-            )
-        return None if (start_s, stop_s) == (0, duration_s) else (start_s, stop_s)
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A recording that can't be taken in, and why.
+
+    Attributes
+    ----------
+    refused
+        Whether the study or the plan is against it.
+    subject
+        Of a table's line that was to go by markers: whose takes can't be counted on from it.
+    """
+
+    file: Path
+    where: str
+    error: Failure
+    tags: Tags | None = None
+    refused: bool = False
+    subject: str | None = None
+
+
+Plan = list[Placed | Fault]
 
 
 def make_row(file: Path, values: Mapping[str, str], *, where: str = "") -> Row:
@@ -154,130 +174,101 @@ def parse_number(text: str, name: str) -> int:
     return int(text.strip().partition(".")[0])
 
 
-def condition_key(text: str, protocol: Protocol) -> str:
-    """Return the key that a condition goes by, whatever its case, with - or spaces for _.
+def place_rows(
+    rows: Iterable[Row | Fault], facts: Mapping[tuple[Path, bool], FileFacts | Failure], protocol: Protocol
+) -> Plan:
+    """Return the sessions that rows make, each with its part of the file, and what is wrong where none is.
 
-    Raises
-    ------
-    ProtocolError
-        The protocol has no such condition.
+    Takes by markers go on from file to file. Behind a file that fails they would be others once it is put
+    right, so files behind it, of the same subject and visit, are refused.
+
+    Parameters
+    ----------
+    facts
+        What was found in a file, by its path and whether its markers counted.
     """
-    key = re.sub(r"[-\s]+", "_", text.strip()).casefold()
-    protocol.condition(key)
-    return key
+    used: dict[tuple[str, int, str], int] = {}
+    failed: dict[tuple[str, int | None], str] = {}  # a visit of None: whichever
+    plan: Plan = []
+    for row in rows:
+        if isinstance(row, Fault):
+            plan.append(row)
+            if row.subject is not None:
+                failed.setdefault((canonical_id(row.subject), None), row.file.name)
+            continue
+        who = canonical_id(row.subject)
+        before = failed.get((who, row.visit)) or failed.get((who, None))
+        if row.by_markers and before:
+            why = (
+                f"takes would shift: they are counted from file to file, and {before} comes first and failed"
+            )
+            found: Plan = [Fault(row.file, row.where, StudyError(f"{row.file}: {why}"), refused=True)]
+        else:
+            found = _place_row(row, facts[row.file, row.by_markers], protocol, used)
+        if row.by_markers and any(isinstance(session, Fault) for session in found):
+            failed.setdefault((who, row.visit), row.file.name)
+        plan += found
+    return plan
 
 
-def plan_row(
-    row: Row | PlannedSession,
-    protocol: Protocol,
-    spans: Sequence[TaggedSpan],
-    used: dict[tuple[str, int, str], int],
-) -> tuple[PlannedSession, ...]:
+def _place_row(
+    row: Row, source: FileFacts | Failure, protocol: Protocol, used: dict[tuple[str, int, str], int]
+) -> Plan:
     """Return the sessions of a row: one, or as many as its markers say.
 
     Parameters
     ----------
-    spans
-        What the recording's markers say; not looked at where the row names the condition.
     used
-        The highest take so far of (subject, visit, condition) by markers, which is brought up to date:
-        takes go on from file to file.
-
-    Raises
-    ------
-    ProtocolError, StudyError
-        The protocol knows no such condition or subject, or they are no tags.
+        The highest take so far of (subject, visit, condition) by markers, which is brought up to date.
     """
-    if isinstance(row, PlannedSession):
-        protocol.check_subject(row.tags.subject)
-        protocol.condition(row.tags.condition)
-        return (row,)
-    if row.condition is not None:
-        tags = Tags(row.subject, condition_key(row.condition, protocol), row.visit, row.take)
-        protocol.check_subject(row.subject)
-        return (PlannedSession(row.file, tags, row.start_s, row.stop_s, row.where),)
-    planned = []
-    for span in spans:
-        who = row.subject, row.visit, span.condition
-        take = used[who] = max(row.take, used.get(who, 0) + 1)
-        tags = Tags(row.subject, span.condition, row.visit, take)
-        planned.append(
-            PlannedSession(row.file, tags, span.start_s, span.stop_s, row.where, warnings=span.warnings)
-        )
-    protocol.check_subject(row.subject)
-    return tuple(planned)
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What must be known of a file before its sessions can be planned; spans are what its markers say."""
-
-    sha256: str
-    stamp: Stamp
-    duration_s: float
-    spans: tuple[TaggedSpan, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A planned session, and which samples it is: its file, and the part of it."""
-
-    planned: PlannedSession
-    source: FileFacts
-    span_s: Span | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A recording that can't be taken in, and why; `refused` is what the study or the plan is against."""
-
-    file: Path
-    where: str
-    error: Failure
-    tags: Tags | None = None
-    refused: bool = False
-
-
-def place_row(
-    row: Row | PlannedSession | Fault,
-    source: FileFacts | Failure,
-    protocol: Protocol,
-    used: dict[tuple[str, int, str], int],
-) -> list[Placed | Fault]:
-    """Return the sessions of a row, each with its part of the file, and what is wrong where there is none.
-
-    Parameters
-    ----------
-    used
-        As `plan_row` takes it.
-    """
-    if isinstance(row, Fault):
-        return [row]
-    tags = row.tags if isinstance(row, PlannedSession) else None
     if not isinstance(source, FileFacts):
-        return [Fault(row.file, row.where, source, tags)]
+        return [Fault(row.file, row.where, source)]
+    tags: Tags | None = None
+    found: Plan = []
     try:
-        planned = plan_row(row, protocol, source.spans, used)
+        for span in (
+            source.spans if row.condition is None else [_asked_span(row, protocol, source.duration_s)]
+        ):
+            who = canonical_id(row.subject), row.visit, span.condition
+            take = max(row.take, used.get(who, 0) + 1) if row.by_markers else row.take
+            tags = Tags(row.subject, span.condition, row.visit, take)
+            protocol.check_subject(row.subject)
+            span_s = _part(row.file, span.start_s, span.stop_s, source.duration_s)
+            found.append(Placed(row.file, tags, source, span_s, row.where, span.warnings))
+            if row.by_markers:
+                used[who] = take
     except EcgkitError as error:
         return [Fault(row.file, row.where, error, tags)]
-    found: list[Placed | Fault] = []
-    for session in planned:
-        try:
-            found.append(Placed(session, source, session.span_in(source.duration_s)))
-        except ConfigError as error:
-            found.append(Fault(session.file, session.where, error, session.tags))
     return found
 
 
-def overlap(one: Span | None, other: Span | None) -> bool:
-    """Tell whether two parts of one file have samples in common; None is all of it."""
-    (start, stop), (other_start, other_stop) = (span or (0.0, math.inf) for span in (one, other))
-    return start < other_stop and other_start < stop
+def _asked_span(row: Row, protocol: Protocol, duration_s: float) -> TaggedSpan:
+    """Return the part of a file, and its condition, that a row names."""
+    start_s = 0.0 if row.start_s is None else row.start_s
+    stop_s = duration_s if row.stop_s is None else row.stop_s
+    key = protocol.condition_key(row.condition or "")
+    return TaggedSpan(key, row.take, start_s, stop_s, row.where, row.warnings)
 
 
-def refuse_conflicts(
-    plan: Sequence[Placed | Fault], *, known_subjects: Iterable[str]
-) -> list[Placed | Fault]:
+def _part(file: Path, start_s: float, stop_s: float, duration_s: float) -> Span | None:
+    """Return from and to in a file of this length, None for all of it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such part of the file.
+    """
+    if (start_s, stop_s) == (0, duration_s):
+        return None
+    if not 0 <= start_s < stop_s <= duration_s:
+        raise ConfigError(
+            f"{file}: from {start_s:.10g} s to {stop_s:.10g} s asked for; expected a start before "
+            f"the stop, both within the {duration_s:.10g} s that the file has"
+        )
+    return start_s, stop_s
+
+
+def refuse_conflicts(plan: Sequence[Placed | Fault], *, known_subjects: Iterable[str]) -> Plan:
     """Replace sessions of one plan that can't all be by faults; each names another one.
 
     Parameters
@@ -288,9 +279,9 @@ def refuse_conflicts(
     placed = {place: session for place, session in enumerate(plan) if isinstance(session, Placed)}
     result = list(plan)
     for place, sentence in _conflicts(placed, set(known_subjects)).items():
-        planned = placed[place].planned
-        error = StudyError(f"{planned.name}, {planned.tags.key}: {sentence}")
-        result[place] = Fault(planned.file, planned.where, error, planned.tags, refused=True)
+        session = placed[place]
+        error = StudyError(f"{session.name}, {session.tags.key}: {sentence}")
+        result[place] = Fault(session.file, session.where, error, session.tags, refused=True)
     return result
 
 
@@ -299,7 +290,7 @@ def _conflicts(placed: Mapping[int, Placed], known_subjects: set[str]) -> dict[i
     found: dict[int, str] = {}
     by_tags, by_file = defaultdict(list), defaultdict(list)
     for place, session in placed.items():
-        by_tags[session.planned.tags].append(place)
+        by_tags[session.tags].append(place)
         by_file[session.source.sha256].append(place)
     for places in by_tags.values():
         _conflict(found, placed, places, "the same tags are given to")
@@ -319,17 +310,17 @@ def _conflict(found: dict[int, str], placed: Mapping[int, Placed], places: Seque
         return
     for place in places:
         other = places[0] if place != places[0] else places[1]
-        session = placed[other].planned
+        session = placed[other]
         found.setdefault(place, f"{how} {session.name}, {session.tags.key}; put one of them right")
 
 
 def _spellings(placed: Mapping[int, Placed], known: set[str]) -> dict[int, str]:
     """Find ids of the plan that differ by case or leading zeros only, where the study does not know one."""
-    ids = {session.planned.tags.subject for session in placed.values()}
+    ids = {session.tags.subject for session in placed.values()}
     settled = {canonical_id(subject) for subject in known}
     alike = {who: group for group in look_alikes(ids) for who in group if canonical_id(who) not in settled}
     return {
         place: f"ids {' and '.join(map(repr, alike[who]))} differ by case or leading zeros only; use one"
         for place, session in placed.items()
-        if (who := session.planned.tags.subject) in alike
+        if (who := session.tags.subject) in alike
     }

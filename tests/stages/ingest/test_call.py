@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 
 from ecgkit.errors import ConfigError, ReadError, StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.model import load_protocol
 from ecgkit.readers.options import AS_STATED
-from ecgkit.records import Exclusion, Tags
+from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, AcqMarker, write_acq
-from ecgkit.stages import ingest, ingest_study
-from ecgkit.stages.ingest import IngestOptions, run_all
-from ecgkit.stages.ingest_asked import Asked
-from ecgkit.stages.ingest_plan import FileFacts, Placed, PlannedSession
-from ecgkit.stages.ingest_session import FileTask, Keep, SessionTask, TakeOptions, look_at, prepare
-from ecgkit.stages.ingest_summary import IngestSummary
+from ecgkit.stages.ingest import IngestOptions, call, place, run_all
+from ecgkit.stages.ingest.asked import Asked
+from ecgkit.stages.ingest.plan import FileFacts, Placed
+from ecgkit.stages.ingest.prepare import FileTask, SessionTask, TakeOptions, look_at, prepare
+from ecgkit.stages.ingest.summary import IngestSummary
 from ecgkit.study.changing import read_log
 from ecgkit.study.folder import open_study, read_participants
+from ecgkit.study.kept import Keep
 from ecgkit.study.pseudonym import pseudonym
 from ecgkit.study.session_file import read_headers, read_observations, read_session, write_session
 
@@ -32,6 +33,7 @@ FS = 250.0
 RATES_BPM = {"rest": 60.0, "exercise": 120.0, "deep_breathing": 75.0}
 SECONDS = 20.0
 PATTERN = "S{subject}_{condition}.acq"
+KEY = b"0123456789abcdef" * 2
 
 
 def beats(condition: str, *, seed: int = 0, duration_s: float = SECONDS) -> np.ndarray:
@@ -120,7 +122,7 @@ def test_run_all_again_changes_nothing_and_looks_at_no_signal(
 ) -> None:
     take(tmp_path / "study", Asked(table=files / "sessions.csv"))
     before = content(tmp_path / "study")
-    monkeypatch.setattr("ecgkit.stages.ingest_session.observe", None)
+    monkeypatch.setattr("ecgkit.stages.ingest.prepare.observe", None)
     summary = take(tmp_path / "study", Asked((files,), pattern=PATTERN))
     assert summary.counts == {"already there": 6, "skipped": 1}
     assert content(tmp_path / "study") == before
@@ -214,8 +216,8 @@ def test_run_all_refuses_parts_of_a_file_that_is_in_then_replaces_and_logs(
     summary = take(study, parts)
     rest = Tags("01", "rest")
     assert [str(session.error) for session in summary.sessions] == [
-        f"{study}: {rest.key} is there already, from all of this very file, now from seconds 0 to 10. Give "
-        "--take 2 for a repetition, or --replace",
+        f"{study}: {rest.key} is there already, from all of this very file, now from seconds 0 to 10. To "
+        "replace it: --replace",
         f"{study}: this very file is in the study as {rest.key}, seconds 10 to 20 of it overlap that and are "
         "now tagged sub-01_visit-1_cond-rest_take-2. If the new tags are the right ones, repeat with "
         "--replace",
@@ -309,9 +311,146 @@ def test_run_all_strict_refuses_what_fails_the_protocol(files: Path, tmp_path: P
     assert "refused by --strict" in str(strict.sessions[0].error)
     summary = take(tmp_path / "study", asked)
     assert outcomes(summary) == ["ingested", "already there", "already there"]
-    assert list(summary.doubtful) == ["sub-01_visit-1_cond-exercise_take-1"]
+    assert list(summary.doubtful) == [f"sub-{who}_visit-1_cond-exercise_take-1" for who in ("01", "02")]
     assert summary.sessions[2].compliance is not None
     assert summary.sessions[2].compliance.verdict == "not judged"
+
+
+def exclude_in(study: Path, condition: str, *spans: Exclusion, tmp: Path) -> None:
+    """Let these be what is excluded of subject 01's session."""
+    path = study / "sessions" / f"{Tags('01', condition).key}.h5"
+    session = dataclasses.replace(read_session(path), excluded=spans)
+    write_session(tmp / path.name, session, read_observations(path))
+    (tmp / path.name).replace(path)
+
+
+END = float("inf")
+
+
+@pytest.fixture
+def cut(files: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A study of three sessions of one file, each with something excluded, and the file."""
+    file, study = files / "S01_rest.acq", tmp_path / "study"
+    parts = {"rest": "0,6", "exercise": "6,13", "deep_breathing": "13,20"}
+    take(study, table(tmp_path / "cut.csv", *(f"{file},01,{key},,,{at}" for key, at in parts.items())))
+    exclude_in(study, "rest", Exclusion(1.5, 2.5, "coughed"), Exclusion(5.0, END, "spoke"), tmp=tmp_path)
+    exclude_in(study, "exercise", Exclusion(0.0, END, "cable"), tmp=tmp_path)
+    return study, file
+
+
+def test_run_all_replace_lists_what_is_no_more_and_keeps_what_was_excluded(
+    cut: tuple[Path, Path], tmp_path: Path
+) -> None:
+    study, file = cut
+    whole = Asked((file,), said={"subject": "01", "condition": "deep_breathing"})
+    excluded = (
+        Exclusion(1.5, 2.5, "coughed"),
+        Exclusion(5.0, 6.0, "spoke"),
+        Exclusion(6.0, 13.0, "cable"),
+    )
+    for dry_run in (True, False):
+        (session,) = take(study, whole, replace=True, dry_run=dry_run).sessions
+        assert session.excluded == excluded
+        assert sorted((old.tags.condition, old.span_s) for old in session.replaced) == [
+            ("deep_breathing", (13, 20)),
+            ("exercise", (6, 13)),
+            ("rest", (0, 6)),
+        ]
+        assert session.replaced_text.endswith("exclusions: 3 before, 3 now")
+        shown = json.loads(json.dumps(session.as_json(), allow_nan=False))
+        assert [old["span_s"] for old in shown["replaced"]] == [[13, 20], [6, 13], [0, 6]]
+        assert {"start_s": 5.0, "stop_s": None, "reason": "spoke"} in shown["replaced"][2]["excluded"]
+        assert shown["excluded"][1] == {"start_s": 5.0, "stop_s": 6.0, "reason": "spoke"}
+    (header,) = read_headers(open_study(study))
+    assert (header.span_s, header.excluded) == (None, excluded)
+    assert take(study, whole, replace=True).sessions[0].replaced == ()  # itself, anew
+
+
+def test_run_all_replace_moves_edges_and_keeps_what_was_excluded(
+    cut: tuple[Path, Path], tmp_path: Path
+) -> None:
+    study, file = cut
+    moved = table(
+        tmp_path / "moved.csv",
+        f"{file},01,rest,,,2,6.1",
+        f"{file},01,exercise,,,6.1,13.2",
+        f"{file},01,deep_breathing,,,13.2,20",
+    )
+    summary = take(study, moved, replace=True)
+    assert [[old.tags.condition for old in session.replaced] for session in summary.sessions] == [
+        ["rest", "exercise"],
+        ["deep_breathing"],
+        [],  # gone by then
+    ]
+    assert {h.tags.condition: h.excluded for h in read_headers(open_study(study))} == {
+        # the end of rest, and all of exercise, in the tags' own sessions; 0.1 s of exercise in rest now
+        "rest": (Exclusion(0.0, 0.5, "coughed"), Exclusion(3.0, END, "spoke"), Exclusion(4.0, END, "cable")),
+        "exercise": (Exclusion(0.0, END, "cable"),),
+        "deep_breathing": (),
+    }
+
+
+def test_run_all_replace_by_another_file_says_that_exclusions_are_gone(
+    cut: tuple[Path, Path], files: Path
+) -> None:
+    other = Asked((files / "S02_rest.acq",), said={"subject": "01", "condition": "rest"})
+    (session,) = take(cut[0], other, replace=True).sessions
+    key = Tags("01", "rest").key
+    assert session.replaced_text == f"{key}: in place of {key}; exclusions: 2 before, 0 now"
+
+
+def test_run_all_by_markers_waits_for_a_file_that_failed_lest_takes_shift(
+    files: Path, tmp_path: Path
+) -> None:
+    made = [
+        acq(tmp_path / f"{name}.acq", beats("rest", seed=seed), AcqMarker(0, "rest start"))
+        for seed, name in enumerate("abc")
+    ]
+    whole, study = made[0].read_bytes(), tmp_path / "study"
+    made[0].write_bytes(whole[:3000])
+    asked = Asked(tuple(made), from_markers=True, said={"subject": "07"})
+    summary = take(study, asked)
+    assert outcomes(summary) == ["failed", "refused", "refused"]
+    for session in summary.sessions[1:]:
+        assert str(session.error) == (
+            f"{session.file}: takes would shift: they are counted from file to file, and a.acq comes first "
+            "and failed"
+        )
+    rows = ("a.acq,07,,,,,", "b.acq,08,,,,,", "c.acq,07,,2,,,", f"{files}/S01_rest.acq,07,rest,3,,,")
+    others = dataclasses.replace(table(tmp_path / "t.csv", *rows), from_markers=True)
+    assert outcomes(take(tmp_path / "others", others)) == ["failed", "ingested", "ingested", "ingested"]
+    made[0].write_bytes(whole)
+    assert outcomes(take(study, asked)) == ["ingested"] * 3
+    assert outcomes(take(tmp_path / "others", others)) == ["ingested", *["already there"] * 3]
+
+
+def test_run_all_strict_refuses_what_looks_like_another_condition_also_dry(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    check = "{measure: heart_rate_bpm, source: ours"
+    mine.write_text(
+        "name: mine\ntitle: mine\nlead: {name: I}\nmains_hz: 50\nfs_hz: 250\nconditions:\n"
+        "  rest:\n    label: Rest\n    duration_s: 20\n    least_duration_s: 10\n    reference: true\n"
+        f"    checks: [{check}, pass_range: [40, 100]}}]\n"
+        "  exercise:\n    label: Run\n    duration_s: 20\n    least_duration_s: 10\n"
+        f"    checks: [{check}, pass_range: [100, null], warn_range: [50, null]}}]\n"
+    )
+    acq(tmp_path / "S01_exercise.acq", beats("rest"))
+    acq(tmp_path / "S02_exercise.acq", beats("exercise"))
+    asked = Asked((tmp_path,), pattern="S{subject}_{condition}.acq")
+    study = tmp_path / "study"
+    before = sorted(tmp_path.rglob("*"))
+    dry, done = (
+        take(study, asked, strict=True, dry_run=dry_run, protocol=str(mine)) for dry_run in (True, False)
+    )
+    for summary, taken in ((dry, "new"), (done, "ingested")):
+        assert outcomes(summary) == ["refused", taken]
+        assert str(summary.sessions[0].error) == (
+            "sub-01_visit-1_cond-exercise_take-1: warn: mean heart rate 60 beats/min, expected at least 100; "
+            "looks like Rest; refused by --strict"
+        )
+        assert before == sorted(path for path in tmp_path.rglob("*") if study not in (path, *path.parents))
+    assert len(read_headers(open_study(study))) == 1
+    assert outcomes(take(study, asked, strict=True, dry_run=True)) == ["refused", "already there"]
 
 
 def test_run_all_leaves_out_what_identifies_anyone_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -337,22 +476,22 @@ def test_run_all_leaves_out_what_identifies_anyone_unless_it_is_asked_for(tmp_pa
 
 def test_run_all_with_pseudonyms_keeps_no_id_that_was_given(files: Path, tmp_path: Path) -> None:
     key, study = tmp_path / "key", tmp_path / "study"
-    key.write_bytes(b"0123456789abcdef")
+    key.write_bytes(KEY)
     asked = table(tmp_path / "t.csv", f"{files}/S01_rest.acq,Roe7,rest,,,,")
     summary = take(study, asked, key_file=key)
-    made = pseudonym("Roe7", b"0123456789abcdef")
+    made = pseudonym("Roe7", KEY)
     assert [path.name for path in open_study(study).session_paths()] == [f"{Tags(made, 'rest').key}.h5"]
     assert summary.sessions[0].tags == Tags(made, "rest")
     everything = b"".join(content(study).values()) + (study / "study.yaml").read_bytes()
     assert b"roe7" not in everything.lower()
-    assert b"0123456789abcdef" not in everything
+    assert KEY not in everything
     again = table(tmp_path / "t.csv", f"{files}/S01_rest.acq,0roe7,rest,,,,")
     assert outcomes(take(study, again, key_file=key)) == ["already there"]
     with pytest.raises(StudyError, match="the study has pseudonyms"):
         take(study, asked)
     with pytest.raises(ConfigError, match="--pseudonymise: names of files"):
         take(study, asked, key_file=key, take=TakeOptions(keep=Keep(source_name=True)))
-    key.write_bytes(b"another key that will not do")
+    key.write_bytes(KEY[::-1])
     with pytest.raises(StudyError, match="made with another key"):
         take(study, asked, key_file=key)
 
@@ -361,7 +500,7 @@ def test_run_all_with_pseudonyms_checks_the_given_id_and_finds_tags_given_twice(
     files: Path, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
-    key.write_bytes(b"0123456789abcdef")
+    key.write_bytes(KEY)
     rows = (f"{files}/S01_rest.acq,7,rest,,,,", f"{files}/S02_rest.acq,07,rest,,,,", "none.acq,x y,rest,,,,")
     rows += (f"{files}/S02_exercise.acq,x y,rest,,,,",)
     summary = take(tmp_path / "study", table(tmp_path / "t.csv", *rows), key_file=key)
@@ -373,9 +512,9 @@ def test_run_all_with_pseudonyms_checks_the_given_id_and_finds_tags_given_twice(
 def test_prepare_refuses_a_file_that_changes_meanwhile(files: Path, tmp_path: Path) -> None:
     facts = look_at(FileTask(files / "S01_rest.acq", AS_STATED, None))
     assert isinstance(facts, FileFacts)
-    planned = PlannedSession(files / "S01_rest.acq", Tags("01", "rest"))
     other = dataclasses.replace(facts, stamp=((1, 2),))
-    task = SessionTask(Placed(planned, other, None), TakeOptions(), load_protocol("dt4ecg"))
+    placed = Placed(files / "S01_rest.acq", Tags("01", "rest"), other)
+    task = SessionTask(placed, TakeOptions(), load_protocol("dt4ecg"))
     found = prepare(task)
     assert isinstance(found, ReadError)
     assert "was changed while it was read" in str(found)
@@ -385,8 +524,8 @@ def test_known_sessions_read_each_header_once(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    read_header = ingest_study.read_header
-    monkeypatch.setattr(ingest_study, "read_header", lambda path: read.append(path) or read_header(path))
+    read_header = place.read_header
+    monkeypatch.setattr(place, "read_header", lambda path: read.append(path) or read_header(path))
     take(tmp_path / "study", Asked(table=files / "sessions.csv"))
     assert sorted(read) == list(open_study(tmp_path / "study").session_paths())
 
@@ -394,9 +533,10 @@ def test_known_sessions_read_each_header_once(
 def test_run_all_stops_when_the_disk_is_full(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "prepare", lambda task: OSError(28, "No space left on device"))
-    with pytest.raises(OSError, match="No space left"):
-        take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    monkeypatch.setattr(call, "prepare", lambda task: OSError(28, "No space left on device"))
+    summary = take(tmp_path / "study", Asked(table=files / "sessions.csv"))
+    assert {session.outcome for session in summary.sessions} == {"failed"}
+    assert all("no space left on the disk" in session.error_text for session in summary.sessions)
     assert not (tmp_path / "study").exists()
 
 

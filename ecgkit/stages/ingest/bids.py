@@ -1,4 +1,4 @@
-"""A BIDS data set as sessions to be: who, in which condition, on which visit, in which take."""
+"""A BIDS data set as rows: who, in which condition, on which visit, in which take."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from ecgkit.errors import ReadError, StudyError
 from ecgkit.readers.bids_names import DESCRIPTION_FILE, TABLE_END, entities_of, shared, sidecars_of
 from ecgkit.readers.bids_sidecar import Sidecar, read_object, read_sidecar
-from ecgkit.records import CONDITION_PATTERN, Tags
-from ecgkit.stages.ingest_plan import PlannedSession
+from ecgkit.records import CONDITION_PATTERN
+from ecgkit.stages.ingest.plan import Row
 
 DEEPEST = ("sub-*", "sub-*/*", "sub-*/*/*")  # where tables lie: the subject's folder, with visit and datatype
 MOST_TABLES = 100_000
@@ -44,8 +44,8 @@ def is_bids(folder: Path) -> bool:
     return description.is_file() and "BIDSVersion" in read_object(description)
 
 
-def plan_bids(folder: Path, *, conditions: Iterable[str] = ()) -> list[PlannedSession]:
-    """Return the sessions that a BIDS data set's physiological recordings make, sorted by tags.
+def read_bids(folder: Path, *, conditions: Iterable[str] = ()) -> list[Row]:
+    """Return a BIDS data set's physiological recordings, sorted by their tags.
 
     What ecgkit exported gets the tags that it had. Of other data sets, ``task`` is the condition, ``ses`` the
     visit and ``run`` the take, where these are numbers; else they are numbered in order, and said.
@@ -58,7 +58,7 @@ def plan_bids(folder: Path, *, conditions: Iterable[str] = ()) -> list[PlannedSe
     Raises
     ------
     StudyError
-        There is no such recording, one is a link out of the data set, or a subject's label can't be an id.
+        There is no such recording, or one is a link out of the data set.
     """
     found = list(_found(folder))
     if not found:
@@ -66,22 +66,17 @@ def plan_bids(folder: Path, *, conditions: Iterable[str] = ()) -> list[PlannedSe
     known = tuple(conditions)
     keys = {_plain(key): key for key in known} | {key: key for key in known}
     visits, said = _numbers(found, "ses")
-    planned: list[PlannedSession] = []
     groups: dict[tuple[str, str, int], list[Found]] = defaultdict(list)
     for item in found:
         condition = keys.get(item.condition) or keys.get(_plain(item.condition), item.condition)
-        visit = visits[item.entities.get("ses", "")]
-        groups[item.entities["sub"], condition, visit].append(item)
-    for (subject, condition, visit), items in groups.items():
+        groups[item.entities["sub"], condition, visits[item.entities.get("ses", "")]].append(item)
+    rows = []
+    for (subject, condition, visit), items in sorted(groups.items()):
         takes, remark = _takes(items)
-        for item, take in zip(items, takes, strict=True):
-            try:
-                tags = Tags(subject, condition, visit, take)
-            except StudyError as error:
-                raise StudyError(f"{item.file}: {error}") from error
-            warnings = tuple(filter(None, (said.get(item.entities.get("ses", "")), remark)))
-            planned.append(PlannedSession(item.file, tags, warnings=warnings))
-    return sorted(planned, key=lambda session: session.tags)
+        warnings = tuple(filter(None, (said, remark)))
+        for take, item in sorted(zip(takes, items, strict=True), key=lambda pair: pair[0]):
+            rows.append(Row(item.file, subject, condition, visit, take, warnings=warnings))
+    return rows
 
 
 def _plain(key: str) -> str:
@@ -122,17 +117,19 @@ def _sidecar(table: Path, entities: Mapping[str, str]) -> Sidecar | None:
         return None
 
 
-def _numbers(found: Sequence[Found], entity: str) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the number of each label of an entity in the data set, and a remark where it was given one."""
+def _numbers(found: Sequence[Found], entity: str) -> tuple[dict[str, int], str]:
+    """Return the number of each label of an entity in the data set, and a remark where they were given.
+
+    The remark is without the labels: these can be dates, and the study keeps it.
+    """
     labels = sorted({item.entities.get(entity, "") for item in found})
     numbers = {label: int(label) if label.isdecimal() else 1 if not label else 0 for label in labels}
     if all(number in NUMBERS for number in numbers.values()) and max(Counter(numbers.values()).values()) == 1:
-        return numbers, {}
-    numbers = {label: number for number, label in enumerate(labels, 1)}
-    return numbers, {
-        label: f"{entity}-{label or 'none'} of the data set was taken for visit {number}"
-        for label, number in numbers.items()
-    }
+        return numbers, ""
+    return {label: number for number, label in enumerate(labels, 1)}, (
+        f"the visits ({entity}) of the data set have no numbers from 1 to {NUMBERS[-1]} of their own; they "
+        "were numbered in the order of their names"
+    )
 
 
 def _takes(items: Sequence[Found]) -> tuple[list[int], str]:

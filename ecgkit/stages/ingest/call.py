@@ -1,9 +1,10 @@
-"""`ecgkit ingest`: recordings, tagged, into the study."""
+"""A call of `ecgkit ingest` from what it names to what became of it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,21 +16,12 @@ from ecgkit.progress import Progress, Silent
 from ecgkit.protocol.model import Protocol, load_protocol, shipped_protocols
 from ecgkit.readers.options import AS_STATED, ReadOptions
 from ecgkit.records import Tags
-from ecgkit.stages.ingest_asked import Asked, Named, read_asked
-from ecgkit.stages.ingest_plan import (
-    Failure,
-    Fault,
-    FileFacts,
-    Placed,
-    PlannedSession,
-    Row,
-    place_row,
-    refuse_conflicts,
-)
-from ecgkit.stages.ingest_session import FileTask, Prepared, SessionTask, TakeOptions, look_at, prepare
-from ecgkit.stages.ingest_study import Decision, Destination, KnownSessions, decide, put_in, staging
-from ecgkit.stages.ingest_summary import IngestSummary, Outcome, SessionSummary, left_out, taken
-from ecgkit.stages.pseudonym import check_key, pseudonyms, read_key
+from ecgkit.stages.ingest.asked import Asked, Named, read_asked
+from ecgkit.stages.ingest.place import Decision, Destination, KnownSessions, decide, put_in, staging, try_out
+from ecgkit.stages.ingest.plan import Failure, Fault, FileFacts, Placed, Plan, place_rows, refuse_conflicts
+from ecgkit.stages.ingest.prepare import FileTask, Prepared, SessionTask, TakeOptions, look_at, prepare
+from ecgkit.stages.ingest.pseudonym import check_key, pseudonyms, read_key
+from ecgkit.stages.ingest.summary import IngestSummary, Outcome, SessionSummary, left_out, taken
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.verdicts import judge_sessions
 from ecgkit.stages.workers import default_jobs, in_order, workers
@@ -40,9 +32,8 @@ from ecgkit.study.pseudonym import key_fingerprint
 DEFAULT_PROTOCOL = "dt4ecg"
 LOOKING, TAKING = "look at files", "ingest"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = "no space left on the disk; free some, and run the same command again"
 WOULD: dict[str, Outcome] = {"ingested": "new", "replaced": "replaces", "already there": "already there"}
-
-Plan = list[Placed | Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +47,9 @@ class IngestOptions:
     replace
         Whether a session may take the place of others.
     strict
-        Whether one whose verdict is fail is refused.
+        Whether one is refused whose verdict is fail, or that looks like another condition.
     dry_run
-        Only say what would be done.
+        Only say what would be done; with `strict` the signals are measured for it.
     key_file
         The key that ids are made with; None to take them as they are given.
     jobs
@@ -132,16 +123,24 @@ def run_all(
     named = read_asked(asked, destination.protocol)
     jobs = 1 if asked.is_single else options.jobs or default_jobs()
     known = KnownSessions(destination.study)
-    at = contextlib.nullcontext() if options.dry_run else staging(study_folder)
-    with at as place, _explained(), workers(jobs, executor) as pool:
+    with _beside(study_folder, options) as place, _explained(), workers(jobs, executor) as pool:
         plan = _plan(named, destination.protocol, options, pool, listener)
         plan = plan if key is None else _with_pseudonyms(plan, key)
         plan = refuse_conflicts(plan, known_subjects=known.subjects)
-        sessions = _take_all(plan, destination, known, options.take, place, pool, listener)
-    known.refresh()
+        folder = None if place is None else Path(place)
+        sessions = _take_all(plan, destination, known, options, folder, pool, listener)
     if asked.is_single and sessions[0].error is not None:
         raise sessions[0].error
     return _summary(destination, known, named, sessions, dry_run=options.dry_run)
+
+
+def _beside(
+    study_folder: Path, options: IngestOptions
+) -> contextlib.AbstractContextManager[Path | str | None]:
+    """Give a folder for session files that are not in the study yet, None where none are to be written."""
+    if not options.dry_run:
+        return staging(study_folder)
+    return tempfile.TemporaryDirectory(prefix="ecgkit-") if options.strict else contextlib.nullcontext()
 
 
 def _destination(study_folder: Path, options: IngestOptions, key: bytes | None) -> Destination:
@@ -177,44 +176,30 @@ def _plan(
     named: Named, protocol: Protocol, options: IngestOptions, pool: Executor | None, progress: Progress
 ) -> Plan:
     """Look at every file once, and return the sessions that the rows make of them."""
-    tasks = {}
-    for row in named.rows:
-        if not isinstance(row, Fault):
-            tasks[_source(row)] = FileTask(
-                row.file, options.take.reading, protocol if _by_markers(row) else None
-            )
+    tasks = {
+        (row.file, row.by_markers): FileTask(
+            row.file, options.take.reading, protocol if row.by_markers else None
+        )
+        for row in named.rows
+        if not isinstance(row, Fault)
+    }
     progress.start(LOOKING, len(tasks))
     facts: dict[tuple[Path, bool], FileFacts | Failure] = {}
     for source, found in zip(tasks, in_order(pool, look_at, tasks.values()), strict=True):
         facts[source] = found
         progress.advance(LOOKING, note=source[0].name)
-    used: dict[tuple[str, int, str], int] = {}
-    plan: Plan = []
-    for row in named.rows:
-        plan += [row] if isinstance(row, Fault) else place_row(row, facts[_source(row)], protocol, used)
-    return plan
-
-
-def _by_markers(row: Row | PlannedSession) -> bool:
-    return isinstance(row, Row) and row.condition is None
-
-
-def _source(row: Row | PlannedSession) -> tuple[Path, bool]:
-    """Return what must be looked at for a row: its file, and whether its markers count."""
-    return row.file, _by_markers(row)
+    return place_rows(named.rows, facts, protocol)
 
 
 def _with_pseudonyms(plan: Plan, key: bytes) -> Plan:
     """Return the plan with pseudonyms for the ids that were given."""
-    given = [session.planned.tags.subject for session in plan if isinstance(session, Placed)]
-    known_as = pseudonyms(given, key)
-    renamed: Plan = []
-    for session in plan:
-        if isinstance(session, Placed):
-            tags = replace(session.planned.tags, subject=known_as[session.planned.tags.subject])
-            session = replace(session, planned=replace(session.planned, tags=tags))  # noqa: PLW2901
-        renamed.append(session)
-    return renamed
+    known_as = pseudonyms((session.tags.subject for session in plan if isinstance(session, Placed)), key)
+    return [
+        replace(session, tags=replace(session.tags, subject=known_as[session.tags.subject]))
+        if isinstance(session, Placed)
+        else session
+        for session in plan
+    ]
 
 
 def _tasks(
@@ -232,18 +217,17 @@ def _tasks(
         if isinstance(session, Fault):
             out[number] = left_out(session)
             continue
-        planned = session.planned
         try:
             decision = decide(
+                destination,
                 known,
-                destination.study.folder,
-                planned.tags,
+                session.tags,
                 session.source.sha256,
                 session.span_s,
-                replace=destination.replace,
+                exported_from=session.source.exported_from,
             )
         except StudyError as error:
-            out[number] = left_out(Fault(planned.file, planned.where, error, planned.tags, refused=True))
+            out[number] = _refused(session, error)
             continue
         decisions[number] = decision
         tasks[number] = SessionTask(
@@ -252,7 +236,7 @@ def _tasks(
             protocol=destination.protocol,
             excluded=decision.excluded,
             there=decision.old[0].path if decision.outcome == "already there" else None,
-            target=None if place is None else place / f"{planned.tags.key}.h5",
+            target=None if place is None else place / f"{session.tags.key}.h5",
         )
     return tasks, decisions, out
 
@@ -261,7 +245,7 @@ def _take_all(
     plan: Plan,
     destination: Destination,
     known: KnownSessions,
-    take: TakeOptions,
+    options: IngestOptions,
     place: Path | None,
     pool: Executor | None,
     progress: Progress,
@@ -273,20 +257,26 @@ def _take_all(
     place
         Where session files are written before they are put in; None to write nothing.
     """
-    tasks, decisions, summaries = _tasks(plan, destination, known, take, place)
+    tasks, decisions, summaries = _tasks(plan, destination, known, options.take, place)
     order = _in_turn(tasks, destination.protocol)
     progress.start(TAKING, len(order))
     prepared = in_order(pool, prepare, [tasks[number] for number in order])
-    for number, result in zip(order, prepared, strict=True):
-        placed = tasks[number].placed
-        if isinstance(result, Prepared):
-            would = WOULD[decisions[number].outcome] if place is None else None
-            summaries[number] = _put(placed, result, destination, known, would)
-        else:
-            _stop_if_full(result)
-            planned = placed.planned
-            summaries[number] = left_out(Fault(planned.file, planned.where, result, planned.tags))
-        progress.advance(TAKING, note=placed.planned.tags.key)
+    left = list(order)
+    for result in prepared:
+        placed, decision = tasks[left[0]].placed, decisions[left[0]]
+        done: SessionSummary | Failure = (
+            result
+            if not isinstance(result, Prepared)
+            else _put(placed, result, destination, known, decision, dry_run=options.dry_run)
+        )
+        if _is_full(done):  # so it would be for all that follow
+            break
+        summaries[left.pop(0)] = _summed_up(placed, done)
+        progress.advance(TAKING, note=placed.tags.key)
+    for number in left:
+        summaries[number] = _summed_up(tasks[number].placed, OSError(errno.ENOSPC, DISK_FULL))
+    if not options.dry_run:
+        known.refresh()
     return [summaries[number] for number in range(len(plan))]
 
 
@@ -295,36 +285,52 @@ def _put(
     prepared: Prepared,
     destination: Destination,
     known: KnownSessions,
-    would: Outcome | None,
-) -> SessionSummary:
+    decision: Decision,
+    *,
+    dry_run: bool,
+) -> SessionSummary | OSError:
     """Put a prepared session into the study, unless it is only asked what would become of it."""
-    if would is not None or prepared.header is None:
-        return taken(placed, would or "new", prepared, prepared.header)
-    done = put_in(destination, known, prepared.header)
-    if isinstance(done, StudyError):
-        planned = placed.planned
-        return left_out(Fault(planned.file, planned.where, done, planned.tags, refused=True))
-    return taken(placed, done[0], prepared, done[1])
+    header = prepared.header
+    if header is not None:
+        try:
+            done = (try_out if dry_run else put_in)(destination, known, header, decision)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return error
+        if isinstance(done, StudyError):
+            return _refused(placed, done)
+        decision, header = done
+    outcome = WOULD[decision.outcome] if dry_run else decision.outcome
+    return taken(placed, outcome, prepared, header, decision)
+
+
+def _refused(placed: Placed, error: StudyError) -> SessionSummary:
+    return left_out(Fault(placed.file, placed.where, error, placed.tags, refused=True))
 
 
 def _in_turn(tasks: Mapping[int, SessionTask], protocol: Protocol) -> list[int]:
     """Return the order in which sessions go in: visit by visit, what others are compared with first."""
     first: dict[tuple[str, int], int] = {}
     for number, task in tasks.items():
-        tags = task.placed.planned.tags
+        tags = task.placed.tags
         first.setdefault((tags.subject, tags.visit), number)
 
     def turn(number: int) -> tuple[int, bool, int]:
-        tags = tasks[number].placed.planned.tags
+        tags = tasks[number].placed.tags
         return first[tags.subject, tags.visit], tags.condition != protocol.reference, number
 
     return sorted(tasks, key=turn)
 
 
-def _stop_if_full(error: Failure) -> None:
-    """Raise what every further session would meet too."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        raise error
+def _is_full(done: SessionSummary | Failure) -> bool:
+    return isinstance(done, OSError) and done.errno in FULL
+
+
+def _summed_up(placed: Placed, done: SessionSummary | Failure) -> SessionSummary:
+    if isinstance(done, SessionSummary):
+        return done
+    return left_out(Fault(placed.file, placed.where, done, placed.tags))
 
 
 @contextlib.contextmanager

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ecgkit.errors import ConfigError
 from ecgkit.protocol.model import Protocol
-from ecgkit.stages.bids_plan import is_bids, plan_bids
-from ecgkit.stages.ingest_pattern import NamePattern, match_name, parse_pattern
-from ecgkit.stages.ingest_plan import Fault, PlannedSession, Row, make_row
-from ecgkit.stages.ingest_table import file_of, read_table
+from ecgkit.stages.ingest.bids import is_bids, read_bids
+from ecgkit.stages.ingest.pattern import NamePattern, match_name, parse_pattern
+from ecgkit.stages.ingest.plan import Fault, Row, make_row
+from ecgkit.stages.ingest.table import file_of, read_table
 
 SHOWN = 3
 
@@ -51,12 +51,12 @@ class Named:
     Attributes
     ----------
     rows
-        Recordings with what is said of them, or what is wrong with that; those of a BIDS folder are planned.
+        Recordings with what is said of them, or what is wrong with that.
     skipped
         Files that the pattern does not match, those that end as it does first.
     """
 
-    rows: tuple[Row | PlannedSession | Fault, ...]
+    rows: tuple[Row | Fault, ...]
     skipped: tuple[Path, ...] = ()
 
 
@@ -74,7 +74,7 @@ def read_asked(asked: Asked, protocol: Protocol) -> Named:
     elif asked.pattern is not None:
         named = _from_pattern(asked, parse_pattern(asked.pattern), protocol)
     elif len(asked.files) == 1 and asked.files[0].is_dir():
-        named = Named(tuple(plan_bids(asked.files[0], conditions=protocol.conditions)))
+        named = Named(tuple(read_bids(asked.files[0], conditions=protocol.conditions)))
     else:
         named = Named(tuple(make_row(file, asked.said) for file in asked.files))
     if not named.rows:
@@ -125,9 +125,9 @@ def _check_folder(folder: Path, asked: Asked, said: set[str]) -> None:
 def _from_table(asked: Asked, table: Path) -> Named:
     rows: list[Row | Fault] = []
     for where, cells in read_table(table, said=asked.said):
-        file = file_of(table, cells.get("file", ""))
+        file, said = file_of(table, cells.get("file", "")), {**cells, **asked.said}
         try:
-            row = make_row(file, {**cells, **asked.said}, where=where)
+            row = make_row(file, said, where=where)
             if not cells.get("file", ""):
                 raise ConfigError(f"{where}: no file is named")
             if row.condition is None and not asked.from_markers:
@@ -136,7 +136,8 @@ def _from_table(asked: Asked, table: Path) -> Named:
                 raise ConfigError(f"{where}: a start or stop without a condition")
             rows.append(row)
         except ConfigError as error:
-            rows.append(Fault(file, where, error))
+            by_markers = asked.from_markers and "condition" not in said
+            rows.append(Fault(file, where, error, subject=said.get("subject") if by_markers else None))
     return Named(tuple(rows))
 
 

@@ -6,25 +6,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from ecgkit.exclusions import Exclusion
 from ecgkit.protocol.compliance import Compliance
 from ecgkit.records import Tags
-from ecgkit.stages.ingest_plan import Failure, Fault, Placed, Span
-from ecgkit.stages.ingest_session import Prepared
+from ecgkit.stages.ingest.place import Decision
+from ecgkit.stages.ingest.plan import Failure, Fault, Placed
+from ecgkit.stages.ingest.prepare import Prepared
+from ecgkit.study.rules import Span
 from ecgkit.study.session_file import SessionHeader
 
 # what becomes of a session, in the order in which a summary counts; the first two of a dry run
 Outcome = Literal["new", "replaces", "ingested", "replaced", "already there", "refused", "failed"]
-OUTCOMES: tuple[Outcome, ...] = (
-    "new",
-    "replaces",
-    "ingested",
-    "replaced",
-    "already there",
-    "refused",
-    "failed",
-)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 NOT_IN = ("refused", "failed")
 
 
@@ -40,6 +35,10 @@ class SessionSummary:
         Why it was refused or failed.
     prepared
         How it was read; None where it was not.
+    replaced
+        Other sessions whose place it takes; they are no more.
+    excluded
+        What is not to be used of it, as older sessions of its samples, or an export, say.
     compliance
         The verdict; None where it is not judged.
     """
@@ -52,13 +51,32 @@ class SessionSummary:
     error: Failure | None = None
     prepared: Prepared | None = None
     header: SessionHeader | None = None
+    replaced: tuple[SessionHeader, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
     compliance: Compliance | None = None
+
+    @property
+    def replaced_text(self) -> str:
+        """Which sessions it takes the place of, and what becomes of their exclusions; "" for none."""
+        if self.tags is None or not self.replaced:
+            return ""
+        text = f"{self.tags.key}: in place of {', '.join(old.tags.key for old in self.replaced)}"
+        before = sum(len(old.excluded) for old in self.replaced)
+        return f"{text}; exclusions: {before} before, {len(self.excluded)} now" if before else text
 
     @property
     def name(self) -> str:
         """What messages call it: its tags, the file, and where that was named."""
         where = f"{self.file.name}, {self.where}" if self.where else self.file.name
         return where if self.tags is None else f"{self.tags.key} ({where})"
+
+    @property
+    def error_text(self) -> str:
+        """Why it was refused or failed, "" where it was not."""
+        if isinstance(self.error, OSError) and self.error.strerror:
+            where = f"{self.error.filename}: " if self.error.filename else ""
+            return f"{where}{self.error.strerror}"
+        return "" if self.error is None else str(self.error)
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values."""
@@ -67,8 +85,10 @@ class SessionSummary:
             "where": self.where,
             "session": None if self.tags is None else self.tags.key,
             "outcome": self.outcome,
-            "error": None if self.error is None else str(self.error),
+            "error": self.error_text or None,
             "span_s": None if self.span_s is None else list(self.span_s),
+            "replaced": [_replaced_json(old) for old in self.replaced],
+            "excluded": [item.as_json() for item in self.excluded],
         }
         if self.prepared is not None:
             content |= {
@@ -115,9 +135,8 @@ class IngestSummary:
 
     @property
     def doubtful(self) -> dict[str, Compliance]:
-        """The verdicts that are not pass: warn or fail."""
-        verdicts = self.verdicts or {}
-        return {key: verdict for key, verdict in verdicts.items() if verdict.verdict in ("warn", "fail")}
+        """The verdicts that are not pass: warn, fail, not judged."""
+        return {key: verdict for key, verdict in (self.verdicts or {}).items() if verdict.verdict != "pass"}
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values."""
@@ -147,19 +166,30 @@ def left_out(fault: Fault) -> SessionSummary:
 
 
 def taken(
-    placed: Placed, outcome: Outcome, prepared: Prepared, header: SessionHeader | None
+    placed: Placed, outcome: Outcome, prepared: Prepared, header: SessionHeader | None, decision: Decision
 ) -> SessionSummary:
     """Return what became of a session that was taken in, or would be."""
-    planned = placed.planned
+    itself = placed.tags, placed.source.sha256, placed.span_s
     return SessionSummary(
-        file=planned.file,
-        where=planned.where,
-        tags=planned.tags,
+        file=placed.file,
+        where=placed.where,
+        tags=placed.tags,
         outcome=outcome,
         span_s=placed.span_s,
         prepared=prepared,
         header=header,
+        replaced=tuple(old for old in decision.old if (old.tags, old.sha256, old.span_s) != itself),
+        excluded=(decision.excluded or ()) if header is None else header.excluded,
     )
+
+
+def _replaced_json(old: SessionHeader) -> dict[str, Any]:
+    return {
+        "session": old.tags.key,
+        "sha256": old.sha256,
+        "span_s": None if old.span_s is None else list(old.span_s),
+        "excluded": [item.as_json() for item in old.excluded],
+    }
 
 
 def _header_json(header: SessionHeader) -> dict[str, Any]:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ecgkit.errors import StudyError
+from ecgkit.exclusions import Exclusion
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.protocol.model import Protocol
-from ecgkit.records import Exclusion, Tags
-from ecgkit.stages.ingest_plan import Span, overlap
-from ecgkit.stages.ingest_session import difference
+from ecgkit.records import Tags
 from ecgkit.stages.study_sessions import facts_of, put_participants, subjects_of
 from ecgkit.stages.verdicts import judge_sessions
 from ecgkit.study.changing import LOCK_FILE, Change, changing, locked
 from ecgkit.study.folder import Study, describe_study, is_study
-from ecgkit.study.rules import refuse_look_alike
+from ecgkit.study.kept import difference
+from ecgkit.study.rules import Span, overlap, refuse_look_alike
 from ecgkit.study.session_file import SessionHeader, read_header, read_session, session_path
 
 Outcome = Literal["ingested", "replaced", "already there"]
+DECIMALS = 9  # of seconds, where what is excluded is counted from another start
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Destination:
     replace
         Whether a session may take the place of others.
     strict
-        Whether one whose verdict is fail is refused.
+        Whether one that is not what its tags say is refused.
     """
 
     study: Study
@@ -54,9 +56,9 @@ class Decision:
     Attributes
     ----------
     old
-        The sessions whose place it takes.
+        The sessions whose place it takes, or itself where it is there.
     excluded
-        What an old session of the same samples says is not to be used: it stays so. None without such one.
+        What old sessions that have samples of it say is not to be used: it stays so. None without such ones.
     """
 
     outcome: Outcome
@@ -102,7 +104,13 @@ class KnownSessions:
 
 
 def decide(
-    known: KnownSessions, where: Path, tags: Tags, sha256: str, span_s: Span | None, *, replace: bool
+    destination: Destination,
+    known: KnownSessions,
+    tags: Tags,
+    sha256: str,
+    span_s: Span | None,
+    *,
+    exported_from: str = "",
 ) -> Decision:
     """Decide what becomes of a session of these tags, from this part of this file.
 
@@ -111,14 +119,14 @@ def decide(
     StudyError
         It would overwrite or double another one, or split a person in two.
     """
+    where = destination.study.folder
     refuse_look_alike(where, tags.subject, known.subjects)
     there = next((header for header in known.headers if header.tags == tags), None)
     same = [h for h in known.headers if h.sha256 == sha256 and overlap(h.span_s, span_s)]
     others = [header for header in same if header.tags != tags]
-    if replace:
-        excluded = next((header.excluded for header in same if header.span_s == span_s), None)
+    if destination.replace:
         old = (*([there] if there else []), *others)
-        return Decision("replaced" if old else "ingested", old, excluded)
+        return Decision("replaced" if old else "ingested", old, _carried(same, tags, span_s))
     if others:
         of_it = "" if others[0].span_s == span_s else f"{_seconds(span_s)} of it overlap that and are "
         raise StudyError(
@@ -127,28 +135,35 @@ def decide(
         )
     if there is None:
         return Decision("ingested")
+    if there.sha256 == exported_from:
+        raise StudyError(
+            f"{where}: {tags.key} is there already; this is an export of it. To take it back, use another "
+            "study folder, or --replace"
+        )
     if there.sha256 != sha256 or there.span_s != span_s:
         source = (
             f"from another file (sha256 {there.sha256[:12]}…, this one {sha256[:12]}…)"
             if there.sha256 != sha256
             else f"from {_seconds(there.span_s)} of this very file, now from {_seconds(span_s)}"
         )
+        again = f"Give --take {tags.take + 1} for a repetition, or --replace"
         raise StudyError(
-            f"{where}: {tags.key} is there already, {source}. Give --take {tags.take + 1} for a repetition, "
-            "or --replace"
+            f"{where}: {tags.key} is there already, {source}. {'To replace it: --replace' if same else again}"
         )
     return Decision("already there", (there,), there.excluded)
 
 
 def put_in(
-    destination: Destination, known: KnownSessions, header: SessionHeader
-) -> tuple[Outcome, SessionHeader] | StudyError:
-    """Put a prepared session into the study; return its outcome and header, or why it is refused.
+    destination: Destination, known: KnownSessions, header: SessionHeader, first: Decision
+) -> tuple[Decision, SessionHeader] | StudyError:
+    """Put a prepared session into the study; return what became of it and its header, or why it is refused.
 
     Parameters
     ----------
     header
         Of the file that was written for it, or of the one that was there when it was compared.
+    first
+        What was decided before it was prepared.
 
     Raises
     ------
@@ -162,7 +177,7 @@ def put_in(
             raise StudyError(f"{study.folder}: was made by another ecgkit meanwhile, with other settings")
         known.refresh()
         try:
-            decision = _final_decision(destination, known, header)
+            decision = _final_decision(destination, known, header, first)
         except StudyError as error:
             return error
         if decision.outcome != "already there":
@@ -171,7 +186,25 @@ def put_in(
             header = _place(study, change, header, decision)
         left = subjects_of([*(h for h in known.headers if h not in decision.old), header])
         put_participants(change, study, subjects=left, successors=dict.fromkeys(known.subjects - left))
-    return decision.outcome, header
+    return decision, header
+
+
+def try_out(
+    destination: Destination, known: KnownSessions, header: SessionHeader, decision: Decision
+) -> tuple[Decision, SessionHeader] | StudyError:
+    """Return what `put_in` would; later sessions are judged beside this one, but nothing is put in.
+
+    The file that was written for it is removed.
+    """
+    if decision.outcome != "already there":
+        header.path.unlink()
+        others = [other for other in known.headers if other not in decision.old]
+        try:
+            _refuse_doubtful(destination, header, others)
+        except StudyError as error:
+            return error
+        known.headers = (*others, header)
+    return decision, header
 
 
 @contextlib.contextmanager
@@ -199,27 +232,45 @@ def staging(folder: Path) -> Iterator[Path]:
                     folder.rmdir()
 
 
-def _final_decision(destination: Destination, known: KnownSessions, header: SessionHeader) -> Decision:
+def _carried(same: Sequence[SessionHeader], tags: Tags, span_s: Span | None) -> tuple[Exclusion, ...] | None:
+    """Return what is excluded of old sessions as it stands in a new one that has samples of theirs.
+
+    In a session whose edges only moved, the same tags, all of it stays all, and to the end stays to the end.
+    """
+    if not same:
+        return None
+    start_s, stop_s = span_s or (0.0, math.inf)
+    found = set()
+    for old in same:
+        first_s, last_s = old.span_s or (0.0, math.inf)
+        for item in old.excluded:
+            begin_s = max(first_s + item.start_s, start_s)
+            end_s = min(first_s + item.stop_s, last_s, stop_s)
+            if old.span_s == span_s or (item.is_whole and old.tags == tags):
+                found.add(item)
+            elif begin_s < end_s:
+                to_end = end_s == stop_s or (old.tags == tags and item.stop_s == math.inf)
+                end_s = math.inf if to_end else round(end_s - start_s, DECIMALS)
+                found.add(Exclusion(round(begin_s - start_s, DECIMALS), end_s, item.reason))
+    return tuple(sorted(found, key=lambda item: (item.start_s, item.stop_s, item.reason)))
+
+
+def _final_decision(
+    destination: Destination, known: KnownSessions, header: SessionHeader, first: Decision
+) -> Decision:
     """Decide again, with the study to ourselves; another process may have changed it since the first time."""
-    decision = decide(
-        known,
-        destination.study.folder,
-        header.tags,
-        header.sha256,
-        header.span_s,
-        replace=destination.replace,
-    )
-    for old in decision.old:
-        same = (old.sha256, old.span_s) == (header.sha256, header.span_s)
-        if same and old.excluded != header.excluded:
-            raise StudyError(f"{old.path}: was excluded, or included, meanwhile; run the same command again")
+    decision = decide(destination, known, header.tags, header.sha256, header.span_s)
     if decision.outcome == "already there":
         (there,) = decision.old
         is_it = there.path == header.path  # compared with what would be written, when it was prepared
         if not is_it and (changed := difference(read_session(there.path), read_session(header.path))):
             raise StudyError(f"{there.path}: was put there meanwhile, read in another way: {changed}")
-    elif destination.strict:
-        _refuse_failed(destination.protocol, header, [h for h in known.headers if h not in decision.old])
+        return decision
+    before = {old.path: old.excluded for old in first.old}
+    for old in decision.old:
+        if old.sha256 == header.sha256 and old.excluded != before.get(old.path, ()):
+            raise StudyError(f"{old.path}: was excluded, or included, meanwhile; run the same command again")
+    _refuse_doubtful(destination, header, [h for h in known.headers if h not in decision.old])
     return decision
 
 
@@ -234,12 +285,14 @@ def _place(study: Study, change: Change, header: SessionHeader, decision: Decisi
     return header
 
 
-def _refuse_failed(protocol: Protocol, header: SessionHeader, others: list[SessionHeader]) -> None:
-    """Refuse a session that is not what its tags say, judged with what else there is of its visit."""
+def _refuse_doubtful(destination: Destination, header: SessionHeader, others: list[SessionHeader]) -> None:
+    """Refuse, if asked, a session that is not what its tags say, judged with what else is of its visit."""
+    if not destination.strict:
+        return
     tags = header.tags
     visit = [h for h in others if (h.tags.subject, h.tags.visit) == (tags.subject, tags.visit)]
-    compliance = judge_sessions(protocol, [*visit, header]).get(tags.key)
-    if compliance is not None and compliance.verdict == "fail":
+    compliance = judge_sessions(destination.protocol, [*visit, header]).get(tags.key)
+    if compliance is not None and (compliance.verdict == "fail" or compliance.looks_like is not None):
         raise StudyError(f"{tags.key}: {compliance.text}; refused by --strict")
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
 from ecgkit.errors import StudyError
-from ecgkit.records import Tags
 from ecgkit.study.folder import STUDY_FILE, Study
 from ecgkit.study.pseudonym import canonical_id, key_fingerprint, pseudonym
 
-LEAST_BYTES = 16
+LEAST_BYTES = 32  # a study's fingerprint of it lets anyone try out keys that people would think of
 MOST_BYTES = 4096
 HOW_TO = 'make one by: python -c "import secrets; print(secrets.token_hex(32))" > KEYFILE, and keep it safe'
 
@@ -83,8 +81,3 @@ def pseudonyms(subjects: Iterable[str], key: bytes) -> dict[str, str]:
                 f"subject {subject!r} would have the pseudonym of another; give one of them another id"
             )
     return found
-
-
-def with_subject(tags: Tags, subject: str) -> Tags:
-    """Return tags with another subject."""
-    return dataclasses.replace(tags, subject=subject)

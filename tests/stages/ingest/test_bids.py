@@ -8,13 +8,17 @@ from support.bids_files import full_session, write_json, write_table
 from ecgkit.errors import ReadError, StudyError
 from ecgkit.exports.bids_session import Task, write_session
 from ecgkit.records import Tags
-from ecgkit.stages.bids_plan import is_bids, plan_bids
+from ecgkit.stages.ingest import IngestOptions, run_all
+from ecgkit.stages.ingest.asked import Asked
+from ecgkit.stages.ingest.bids import is_bids, read_bids
+from ecgkit.stages.ingest.plan import Row
 
 SIDECAR = {"SamplingFrequency": 100, "StartTime": 0, "Columns": ["ecg"]}
 
 
 def data_set(folder: Path, *tables: str, **sidecar: object) -> Path:
     """A data set of other people's with these tables, named without their end."""
+    folder.mkdir(exist_ok=True)
     write_json(folder / "dataset_description.json", {"Name": "a", "BIDSVersion": "1.8.0"})
     write_json(folder / "task-all_physio.json", SIDECAR)
     for table in tables:
@@ -27,8 +31,12 @@ def data_set(folder: Path, *tables: str, **sidecar: object) -> Path:
 
 def planned(folder: Path, **options: object) -> list[tuple[str, str]]:
     """The sessions' tags, and their tables from the data set on."""
-    sessions = plan_bids(folder, **options)  # type: ignore[arg-type]
-    return [(session.tags.key, session.file.relative_to(folder).as_posix()) for session in sessions]
+    rows = read_bids(folder, **options)  # type: ignore[arg-type]
+    return [(tags_of(row).key, row.file.relative_to(folder).as_posix()) for row in rows]
+
+
+def tags_of(row: Row) -> Tags:
+    return Tags(row.subject, row.condition or "", row.visit, row.take)
 
 
 def test_is_bids_asks_for_a_version(tmp_path: Path) -> None:
@@ -47,8 +55,8 @@ def test_plan_gives_an_export_its_tags_again(tmp_path: Path) -> None:
     for one in tags:
         task = Task(one.condition.replace("_", ""), one.condition, "")
         write_session(tmp_path, full_session(tags=one), task)
-    sessions = plan_bids(tmp_path)
-    assert [session.tags for session in sessions] == tags
+    sessions = read_bids(tmp_path)
+    assert [tags_of(row) for row in sessions] == tags
     assert not any(session.warnings for session in sessions)
     assert all(session.file.is_file() for session in sessions)
     assert sessions[1].file == tmp_path / (
@@ -88,16 +96,19 @@ def test_plan_numbers_visits_that_have_names_alike_for_all(tmp_path: Path) -> No
     names = [
         f"sub-{who}/ses-{when}/beh/sub-{who}_ses-{when}_task-rest" for who in "ab" for when in ("pre", "post")
     ]
-    sessions = plan_bids(data_set(tmp_path, *names[:3]))
-    assert [(s.tags.subject, s.tags.visit) for s in sessions] == [("a", 1), ("a", 2), ("b", 2)]
-    assert sessions[0].warnings == ("ses-post of the data set was taken for visit 1",)
-    assert sessions[1].warnings == ("ses-pre of the data set was taken for visit 2",)
+    sessions = read_bids(data_set(tmp_path, *names[:3]))
+    assert [(row.subject, row.visit) for row in sessions] == [("a", 1), ("a", 2), ("b", 2)]
+    said = (
+        "the visits (ses) of the data set have no numbers from 1 to 9999 of their own; they were numbered in "
+        "the order of their names"
+    )
+    assert [row.warnings for row in sessions] == [(said,)] * 3
 
 
 def test_plan_numbers_recordings_that_their_run_does_not_tell_apart(tmp_path: Path) -> None:
     names = ("acq-a_run-1", "acq-b_run-1", "acq-b_run-2")
-    sessions = plan_bids(data_set(tmp_path, *(f"sub-01/beh/sub-01_task-rest_{name}" for name in names)))
-    assert [session.tags.take for session in sessions] == [1, 2, 3]
+    sessions = read_bids(data_set(tmp_path, *(f"sub-01/beh/sub-01_task-rest_{name}" for name in names)))
+    assert [row.take for row in sessions] == [1, 2, 3]
     assert "numbered in the order of their names" in sessions[0].warnings[0]
 
 
@@ -122,12 +133,16 @@ def test_plan_keeps_recordings_that_can_not_be_read(tmp_path: Path) -> None:
 
 def test_plan_refuses_a_data_set_without_recordings(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no physiological recording"):
-        plan_bids(data_set(tmp_path))
+        read_bids(data_set(tmp_path))
 
 
-def test_plan_refuses_labels_that_are_no_ids(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"sub-a\+b_task-rest_physio.tsv.gz: subject id 'a\+b'"):
-        plan_bids(data_set(tmp_path, "sub-a+b/beh/sub-a+b_task-rest"))
+def test_ingest_names_labels_that_are_no_ids_and_takes_the_others(tmp_path: Path) -> None:
+    folder = data_set(tmp_path / "bids", *(f"sub-{who}/beh/sub-{who}_task-rest" for who in ("a+b", "c")))
+    options = IngestOptions(dry_run=True, jobs=1)
+    first, other = run_all(Asked((folder,)), study_folder=tmp_path / "study", options=options).sessions
+    assert (first.file.name, first.outcome) == ("sub-a+b_task-rest_physio.tsv.gz", "failed")
+    assert "subject id 'a+b'" in str(first.error)
+    assert other.outcome == "new"
 
 
 def test_plan_follows_no_link_out_of_the_data_set(tmp_path: Path) -> None:
@@ -139,7 +154,7 @@ def test_plan_follows_no_link_out_of_the_data_set(tmp_path: Path) -> None:
     (folder / "sub-02").mkdir()
     (folder / "sub-02" / "beh").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StudyError, match="a link out of the data set"):
-        plan_bids(folder)
+        read_bids(folder)
 
 
 def test_plan_takes_links_into_the_data_sets_own_store(tmp_path: Path) -> None:
@@ -148,4 +163,4 @@ def test_plan_takes_links_into_the_data_sets_own_store(tmp_path: Path) -> None:
     (folder / ".git").mkdir()
     table.rename(folder / ".git" / "content")
     table.symlink_to(folder / ".git" / "content")
-    assert len(plan_bids(folder)) == 1
+    assert len(read_bids(folder)) == 1

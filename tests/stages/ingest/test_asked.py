@@ -4,8 +4,8 @@ import pytest
 
 from ecgkit.errors import ConfigError
 from ecgkit.protocol.model import load_protocol
-from ecgkit.stages.ingest_asked import Asked, read_asked
-from ecgkit.stages.ingest_plan import Fault, Row
+from ecgkit.stages.ingest.asked import Asked, read_asked
+from ecgkit.stages.ingest.plan import Fault, Row
 
 DT4ECG = load_protocol("dt4ecg")
 PATTERN = "S{subject}_{condition}_v{visit}.acq"

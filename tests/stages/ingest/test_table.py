@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ecgkit.errors import ConfigError
-from ecgkit.stages.ingest_table import file_of, read_table
+from ecgkit.stages.ingest.table import file_of, read_table
 
 ROWS = [
     ("sessions.csv, line 2", {"file": "a b.acq", "subject": "07", "condition": "rest", "stop": "3:30"}),

@@ -1,0 +1,40 @@
+"""The runs of a study: where they lie, and the card that says what each was trained with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ecgkit.errors import StudyError
+from ecgkit.files import read_small_text
+from ecgkit.study.folder import Study
+
+RUN_CARD = "run.json"
+MOST_CARD_BYTES = 16_000_000
+
+
+def run_folders(study: Study) -> tuple[Path, ...]:
+    """Return the folders of the study's runs, sorted by name."""
+    if not study.runs_folder.is_dir():
+        return ()
+    return tuple(sorted(p for p in study.runs_folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
+
+
+def read_card(run: Path) -> dict[str, Any]:
+    """Read what a run says of itself, without trust.
+
+    Raises
+    ------
+    StudyError
+        There is no card, or it is none.
+    """
+    path = run / RUN_CARD
+    try:
+        card = json.loads(read_small_text(path, MOST_CARD_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StudyError(f"{path}: can't be read ({why})") from error
+    if not isinstance(card, dict):
+        raise StudyError(f"{path}: can't be read (expected a JSON object, got {type(card).__name__})")
+    return card
