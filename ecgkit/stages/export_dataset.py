@@ -221,7 +221,7 @@ def _readme(name: str, written: list[Written], *, simulated: bool) -> str:
     n_written = sum(not one.refused for one in written)
     lines = [
         *(["SIMULATED DATA in it: sessions that a program made.", ""] if simulated else []),
-        f"{n_written} sessions as {name}, by ecgkit {__version__}: all channels as they were recorded, nothing",
+        f"{n_written} sessions as {name}, by ecgkit {__version__}: all channels as recorded, nothing",
         "filtered; R peaks as annotations, found by a program.",
         "",
     ]
