@@ -24,7 +24,7 @@ from ecgkit.stages import simulate, verify
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and mounts as POSIX has them")
 
 # rounds with all tests, and of the soak
-ROUNDS = {"kill": (2, 100), "step": (1, 300), "writers": (1, 50), "full": (1, 20)}
+ROUNDS = {"kill": (2, 100), "step": (1, 200), "writers": (1, 50), "full": (1, 20)}
 DISK_MB = 20
 MANY_S = 600  # a call that takes as long hangs
 BUSY = "another ecgkit is working on this study"
