@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
 from ecgkit.study.runs import read_card, run_folders
-from ecgkit.study.session_file import SessionHeader, read_headers, read_observations, read_session
+from ecgkit.study.session_file import SessionHeader, read_observations, read_session, read_sound_headers
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 1 << 24
@@ -107,7 +107,8 @@ def plan(study_folder: Path, subject: str) -> Erasure:
     """
     study = open_study(study_folder)
     _clear_left_over(study)
-    return _plan(study, read_headers(study), subject)
+    headers, damaged = read_sound_headers(study)
+    return _plan(study, headers, _named(damaged, subject), subject)
 
 
 def run(study_folder: Path, subject: str) -> Erasure:
@@ -120,8 +121,11 @@ def run(study_folder: Path, subject: str) -> Erasure:
     """
     with changing(open_study(study_folder)) as change:
         study = open_study(study_folder)
-        headers = read_headers(study)
-        found = _plan(study, headers, subject)
+        headers, damaged = read_sound_headers(study)
+        own = _named(damaged, subject)
+        found = _plan(study, headers, own, subject)
+        for path in own:
+            change.remove(path)
         trace = _trace(study, headers, subject)
         for header in headers:
             if header.tags.subject == subject:
@@ -140,13 +144,21 @@ def run(study_folder: Path, subject: str) -> Erasure:
     return replace(found, done=True)
 
 
-def _plan(study: Study, headers: Sequence[SessionHeader], subject: str) -> Erasure:
+def _named(damaged: Iterable[Path], subject: str) -> tuple[Path, ...]:
+    """Return the session files that can't be read and are the subject's by their names."""
+    return tuple(path for path in damaged if path.name.startswith(f"sub-{subject}_"))
+
+
+def _plan(study: Study, headers: Sequence[SessionHeader], damaged: Sequence[Path], subject: str) -> Erasure:
     trace = _trace(study, headers, subject)
     before, others = read_log(study), [header for header in headers if header.tags.subject != subject]
     found = Erasure(
         study=study.folder,
         subject=subject,
-        sessions=tuple(header.tags.key for header in headers if header.tags.subject == subject),
+        sessions=(
+            *(header.tags.key for header in headers if header.tags.subject == subject),
+            *(path.stem for path in damaged),
+        ),
         participant=any(_is_of(row, subject) for row in read_table(study)),
         log_entries=sum(_without(entry, trace) != entry for entry in before),
         dataset=_holds(study.dataset_path, trace),

@@ -13,11 +13,11 @@ from ecgkit.errors import DatasetError
 from ecgkit.protocol.model import Protocol
 from ecgkit.report.study import STATES, Point, State
 from ecgkit.stages.staleness import stale
-from ecgkit.stages.status_points import Seen, missing_point, session_points, worst_first
+from ecgkit.stages.status_points import Seen, damaged_point, missing_point, session_points, worst_first
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.verdicts import judge_sessions
 from ecgkit.study.folder import Study, open_study
-from ecgkit.study.session_file import read_headers
+from ecgkit.study.session_file import read_sound_headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,11 @@ def run(study_folder: Path) -> Status:
     Raises
     ------
     StudyError
-        There is no study, or one of its files is damaged.
+        There is no study, or it can't be told what is in it.
     """
     study = open_study(study_folder)
     protocol = protocol_of(study)
-    headers = read_headers(study)
+    headers, damaged = read_sound_headers(study)
     verdicts = judge_sessions(protocol, headers)
     rows = _rows(protocol, [Seen(header, verdicts.get(header.tags.key)) for header in headers])
     missing = tuple(
@@ -145,6 +145,7 @@ def run(study_folder: Path) -> Status:
     points = [
         *(point for row in rows.values() for point in session_points(protocol, row)),
         *(missing_point(protocol, *gap) for gap in missing),
+        *(damaged_point(path, error) for path, error in damaged.items()),
     ]
     runs = list(study.runs_folder.glob("*/run.json")) if study.runs_folder.is_dir() else []
     return Status(

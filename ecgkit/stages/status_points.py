@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ecgkit.errors import StudyError
 from ecgkit.protocol.compliance import CheckResult, Compliance
 from ecgkit.protocol.model import MEASURES, Protocol
 from ecgkit.records import Tags
@@ -92,6 +94,12 @@ def missing_point(protocol: Protocol, subject: str, visit: int, condition: str) 
     command = f"ecgkit ingest FILE --subject {subject} --condition {condition}{_option('visit', visit)}"
     who = f"subject {subject}{more('visit', visit)}"
     return Point("missing", "", who, f"{label} is missing", (label,), command)
+
+
+def damaged_point(path: Path, error: StudyError) -> Point:
+    """Say that a session file can't be read."""
+    text = str(error).removeprefix(f"{path}: ")
+    return Point("fail", "", f"file {path.name}", text, ("a damaged file",))
 
 
 def worst_first(points: Iterable[Point]) -> tuple[Point, ...]:

@@ -238,8 +238,28 @@ def _refuse_disorder(
 
 
 def read_headers(study: Study) -> tuple[SessionHeader, ...]:
-    """Read what every session of a study says about itself, sorted by tags."""
-    return tuple(sorted(map(read_header, study.session_paths()), key=lambda header: header.tags))
+    """Read what every session of a study says about itself, sorted by tags.
+
+    Raises
+    ------
+    StudyError
+        A session file is damaged.
+    """
+    headers, damaged = read_sound_headers(study)
+    for error in damaged.values():
+        raise error
+    return headers
+
+
+def read_sound_headers(study: Study) -> tuple[tuple[SessionHeader, ...], dict[Path, StudyError]]:
+    """Read what the sessions that can be read say about themselves, by tags; and why others can't be."""
+    headers, damaged = [], {}
+    for path in study.session_paths():
+        try:
+            headers.append(read_header(path))
+        except StudyError as error:
+            damaged[path] = error
+    return tuple(sorted(headers, key=lambda header: header.tags)), damaged
 
 
 def read_header(path: Path) -> SessionHeader:

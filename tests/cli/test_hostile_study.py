@@ -107,7 +107,7 @@ UNREAD = {
     "samples of another file": ("status", "export rr", "erase"),
     "a log of nonsense": ("status", "page", "build-dataset", "export rr", "export bids"),
 }
-ALSO = {"verify": {1}, "page": {0}}  # it says in a session's place why it can't be drawn
+ALSO = {"verify": {1}, "status": {0}, "page": {0}, "erase": {0}}  # they say what can't be read, and go on
 
 
 def list_that_leads_out(study: Path) -> None:

@@ -173,3 +173,14 @@ def test_erase_that_was_killed_leaves_no_trace_when_asked_again(tmp_path: Path) 
 def test_erase_of_nobody_is_refused(some: Study) -> None:
     with pytest.raises(StudyError, match="nothing of subject 'gone' in this study"):
         erase.run(some.folder, "gone")
+
+
+def test_erase_is_done_whoever_has_a_damaged_file(some: Study) -> None:
+    own, other = (session_path(some, Tags(who, "rest")) for who in (GONE, STAYS))
+    for path in (own, other):
+        path.write_bytes(path.read_bytes()[:3000])
+    done = erase.run(some.folder, GONE)
+    assert done.done
+    assert own.stem in done.sessions
+    assert not own.exists()
+    assert other.exists()

@@ -105,3 +105,15 @@ def test_rows_to_see_has_the_worst_first(small_study: Path, tmp_path: Path) -> N
     whole = session_of(Tags("03", "rest"), number=1, duration_s=180.0)
     write_session(session_path(study, whole.tags), whole, observe(whole))
     assert status.run(folder).rows_to_see == (("02", 1), ("03", 1))  # too short; two are missing
+
+
+def test_status_names_a_damaged_file_and_shows_the_others(small_study: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(small_study, tmp_path / "study"))
+    whole = status.run(folder)
+    damaged = whole.sessions[0].header.path
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    found = status.run(folder)
+    assert len(found.sessions) == len(whole.sessions) - 1
+    (point,) = [point for point in found.points if point.kinds == ("a damaged file",)]
+    assert (point.state, point.who) == ("fail", f"file {damaged.name}")
+    assert point.text.startswith("damaged, or not a whole ecgkit-session file")
