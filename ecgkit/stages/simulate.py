@@ -159,16 +159,13 @@ def summary_dict(summary: SimulateSummary) -> dict[str, object]:
 
 def summary_text(summary: SimulateSummary) -> str:
     """Return the summary in words, with the next step."""
-    first = summary.files[0]
     n_files = len({file.path for file in summary.files})
-    one = f"{first.path} --subject {first.subject} --condition {first.condition}"
-    next_step = one if first.start_s is None else f"--table {summary.out / TABLE}"
     size = f"{summary.recorded_s / 3600:.2f} h, {summary.n_bytes / 1e6:.1f} MB"
     return (
         f"SIMULATED: {n_files} recordings of {summary.n_subjects} subjects, visits each: "
         f"{summary.visits}; {size} in {summary.out}\n"
         f"The truth about each file lies beside it (*.truth.json); {TABLE} lists them.\n"
-        f"Next: ecgkit ingest {next_step}"
+        f"Next: ecgkit ingest --table {summary.out / TABLE}"
     )
 
 

@@ -89,15 +89,3 @@ def test_readme_names_the_two_commands_and_the_three() -> None:
         "ecgkit train",
     ):
         assert command in readme
-
-
-def test_examples_run(study: Path) -> None:
-    for example in sorted((ROOT / "examples").glob("*.py")):
-        run = subprocess.run(
-            [sys.executable, "-W", "error", str(example), str(study / "dataset.h5")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, f"{example.name}: {run.stderr}"
-        assert run.stdout.strip(), f"{example.name} said nothing"
