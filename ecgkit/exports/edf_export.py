@@ -24,6 +24,7 @@ CHUNK_SAMPLES = 1 << 18
 LOWEST, HIGHEST = -(1 << 15), (1 << 15) - 1
 LONGEST_RECORD_S = 60  # EDF counts in data records of whole samples
 LABEL, UNIT = 16, 8  # characters
+NONE = (0, 0)
 LEAST, MOST = 1e-3, 1e7  # the values that eight characters hold well, but for 0
 R_PEAK, END, EXCLUDED = "R peak", "end of the recording", "not to be used"
 
@@ -102,9 +103,12 @@ def _signal(channel: Channel, *, n_samples: int) -> Any:
         what = f"{n_missing} samples are missing" if n_missing else "no samples"
         raise StudyError(f"channel {channel.name!r}: {what}, which EDF has no sign for; export wfdb instead")
     digital = np.empty(n_samples, dtype=np.int16)
-    has_counts = channel.dtype == np.int16 and channel.scale != 0
-    counts, values = (_fill_counts if has_counts else _fill_rounded)(channel, digital)
-    if values[0] == values[1] or not all(edge == 0 or LEAST <= abs(edge) < MOST for edge in values):
+    counts, values = (
+        _fill_counts(channel, digital) if channel.dtype == np.int16 and channel.scale else (NONE, (0.0, 0.0))
+    )
+    if not _can_be_said(values):
+        counts, values = _fill_rounded(channel, digital)
+    if not _can_be_said(values):
         raise StudyError(
             f"channel {channel.name!r}: {values[0]:g} to {values[1]:g} {channel.unit}, which EDF's eight "
             "characters can't say; export wfdb instead"
@@ -118,6 +122,11 @@ def _signal(channel: Channel, *, n_samples: int) -> Any:
         physical_range=values,
         digital_range=counts,
     )
+
+
+def _can_be_said(values: tuple[float, float]) -> bool:
+    """Tell whether eight characters hold the ends of a range well."""
+    return values[0] != values[1] and all(edge == 0 or LEAST <= abs(edge) < MOST for edge in values)
 
 
 def _fill_counts(channel: Channel, digital: NDArray[np.int16]) -> tuple[tuple[int, int], tuple[float, float]]:
@@ -140,7 +149,8 @@ def _fill_rounded(
     lowest, highest = float(min(low for low, _ in edges)), float(max(high for _, high in edges))
     highest = highest if highest > lowest else lowest + max(1.0, abs(lowest))
     first, last = (
-        float(_rounded(np.array([edge]), to)[0]) for edge, to in ((lowest, np.floor), (highest, np.ceil))
+        float(_rounded(np.array([edge]), to)[0]) if abs(edge) >= LEAST else LEAST * float(to(edge / LEAST))
+        for edge, to in ((lowest, np.floor), (highest, np.ceil))
     )
     gain, done = (last - first) / (HIGHEST - LOWEST) or 1.0, 0
     for chunk in channel.chunks(CHUNK_SAMPLES):

@@ -26,6 +26,8 @@ CHUNK_SAMPLES = 1 << 18
 NORMAL, NOTE, SKIP, AUX = 1, 22, 59, 63  # codes of annotations
 LONGEST_STEP, LONGEST_NOTE = 1023, 255
 LARGEST_BASELINE = 1 << 31
+POWERS = (-40, 60)  # of two: gains that take few digits
+LARGEST = 1e21  # what a gain can bring into 32 bits
 DESCRIPTION_CHARACTERS = 60
 NO_UNIT = "NU"  # header(5)'s word
 # format -> its type, and the count that stands for "no sample"
@@ -95,20 +97,20 @@ def _planned(channel: Channel) -> _Signal:
     """Choose gain and baseline: those of the recording if it has counts, else the finest for its range."""
     if channel.dtype.kind == "i":
         baseline = -channel.offset / channel.scale if channel.scale else math.inf
-        if abs(baseline) < LARGEST_BASELINE and math.isfinite(1 / channel.scale):
+        if abs(baseline) < LARGEST_BASELINE and 1 / LARGEST < abs(channel.scale) < 2.0 ** -POWERS[0]:
             lowest, highest = _edges(raw[raw != channel.missing] for raw in channel.raw_chunks(CHUNK_SAMPLES))
             bits = 16 if lowest > -(1 << 15) and highest < 1 << 15 else 32
             return _Signal(channel, 1 / channel.scale, round(baseline), is_count=True, bits=bits)
     peak = max(map(abs, _edges(channel.chunks(CHUNK_SAMPLES))))
     power = math.floor(math.log2((2.0**31 - 2) / peak)) if peak > 0 else 20
-    return _Signal(channel, 2.0 ** max(-90, min(power, 90)), 0, is_count=False, bits=32)
+    return _Signal(channel, 2.0 ** max(POWERS[0], min(power, POWERS[1])), 0, is_count=False, bits=32)
 
 
 def _edges(chunks: Iterable[NDArray[Any]]) -> tuple[float, float]:
-    """Return the lowest and the highest finite value, 0 of nothing."""
+    """Return the lowest and the highest of the usable values, 0 of nothing."""
     lowest, highest = math.inf, -math.inf
     for chunk in chunks:
-        finite = chunk[np.isfinite(chunk)]
+        finite = chunk[np.abs(chunk) < LARGEST]
         if len(finite):
             lowest, highest = min(lowest, finite.min()), max(highest, finite.max())
     return (float(lowest), float(highest)) if lowest <= highest else (0.0, 0.0)
@@ -158,7 +160,7 @@ def _counts(
         off = shift if shift > rounding else 0.0
         return counts, is_missing, off + (abs(channel.scale) if at_edge.any() else 0.0)
     values = raw.astype(np.float64) * channel.scale + channel.offset
-    is_missing = ~np.isfinite(values)
+    is_missing = ~(np.abs(values) < LARGEST)
     if channel.missing is not None:
         is_missing |= raw == channel.missing
     counts = np.rint(np.where(is_missing, 0.0, values) * signal.gain).astype(np.int64)
@@ -201,7 +203,8 @@ def _notes(signals: Sequence[_Signal], n_samples: int) -> Iterator[str]:
         if short:
             yield f"{signal.channel.name}: {short} samples shorter than the others, filled with 'no sample'"
         if signal.n_missing and signal.channel.missing is None:
-            yield f"{signal.channel.name}: {signal.n_missing} samples that are no numbers are 'no sample'"
+            what = f"{signal.n_missing} samples that are no numbers, or beyond {LARGEST:g}"
+            yield f"{signal.channel.name}: {what}, are 'no sample'"
 
 
 def _write_annotations(folder: Path, name: str, given: StudySession, *, fs: float) -> int:

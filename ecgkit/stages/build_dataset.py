@@ -14,6 +14,8 @@ import numpy as np
 from ecgkit import __version__
 from ecgkit.analysis.quality import VERDICTS
 from ecgkit.config import Config, PipelineConfig, load_config
+from ecgkit.dataset.card import card_path, lab_part, write_card
+from ecgkit.dataset.read import open_dataset
 from ecgkit.dataset.schema import LEAD_COLUMNS, QUALITY_INDICES
 from ecgkit.dataset.write import Description, Part, join_columns, label_of, refuse_other_files, write_dataset
 from ecgkit.errors import DatasetError, SignalError
@@ -118,6 +120,7 @@ def run(
     mains_hz = study.settings.mains_hz or protocol.mains_hz
     config = load_config(config_file, {"pipeline": {"mains_hz": mains_hz}}, flags or {})
     path = _target(study, out)
+    lab_part(card_path(path))  # refused here, if it is no card
     participants = read_participants(study)
     sessions, excluded = _not_excluded(study, _sessions(study))
     sessions, leads, of_other_leads = _same_leads(sessions, protocol)
@@ -130,6 +133,7 @@ def run(
     folds = split_all(table, SplitSettings(**config.splits.model_dump()))
     leaks = {name: scheme_leaks(find_scheme(name), table, made) for name, made in folds.items()}
     sha256 = write_dataset(path, parts, description, folds)
+    write_card(card_path(path), open_dataset(path))
     return _summary(
         path, parts, cuts, leaks, sha256=sha256, left_out=left_out, excluded=excluded, config=config
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ecgkit.dataset.card import card_path
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import DatasetError, StudyError
 from ecgkit.exclusions import Exclusion
@@ -135,6 +136,7 @@ def run(study_folder: Path, subject: str) -> Erasure:
         _erase_texts(change, study, trace)
         if found.dataset:
             change.remove(study.dataset_path)
+            change.remove(card_path(study.dataset_path))
         if found.page:
             change.remove(study.page_path)
         for name in found.runs:
@@ -275,6 +277,7 @@ def _speaks(run: Path, trace: _Trace) -> bool:
 def _foreign(study: Study, trace: _Trace) -> Iterator[Path]:
     """Yield files in the folder that are not ecgkit's, and whose name or content speaks of the subject."""
     own = {study.folder / LOG_FILE, study.folder / PARTICIPANTS_FILE, study.dataset_path, study.page_path}
+    own.add(card_path(study.dataset_path))
     own |= set(study.session_paths())
     for path in sorted(study.folder.rglob("*")):
         inside = path.relative_to(study.folder).parts

@@ -39,7 +39,7 @@ FILES = re.compile(
     r"sessions/sub-[A-Za-z0-9_-]{1,200}\.h5"
     r"|participants\.tsv|study\.yaml|protocol\.yaml|changes\.jsonl|dataset\.h5"
 )
-REMOVABLE = re.compile(rf"{FILES.pattern}|status\.html|runs/[^./\\:][^/\\:]{{0,200}}")
+REMOVABLE = re.compile(rf"{FILES.pattern}|status\.html|dataset\.md|runs/[^./\\:][^/\\:]{{0,200}}")
 
 
 class Change:

@@ -78,6 +78,23 @@ def test_other_samples_are_rounded_to_16_bits_and_the_error_is_said(tmp_path: Pa
     assert error <= 1.01 * np.ptp(given_channel.read()) / 65535 / 2 + 1e-2
 
 
+@pytest.mark.parametrize(
+    "given_channel",
+    [
+        channel(0, np.array([1e-5, 2e-5])),
+        channel(0, np.array([-125.2, 1e-6])),
+        channel(0, COUNTS, scale=1e-9),
+    ],
+)
+def test_values_too_small_for_eight_characters_are_rounded(tmp_path: Path, given_channel: Channel) -> None:
+    found = written(tmp_path, session_of(given_channel))
+    (signal,) = read(tmp_path).signals
+    error = found.errors["ECG"][0]
+    off = np.abs(signal.data[: given_channel.n_samples] - given_channel.read()).max()
+    assert off == pytest.approx(error)
+    assert error < 0.001
+
+
 def test_rates_are_kept_and_the_last_record_is_filled(tmp_path: Path) -> None:
     slow = channel(1, COUNTS[:600], fs=62.5, name="RSP", unit="Volts")
     found = written(tmp_path, session_of(channel(0, COUNTS[:2490]), slow))
@@ -125,7 +142,7 @@ def test_header_says_who_simulated_and_dates_only_where_kept(tmp_path: Path) -> 
         (channel(0, np.array([1, 2, 3], np.int16), missing=2), "1 samples are missing"),
         (channel(0, np.array([], np.int16)), "no samples"),
         (channel(0, np.array([0.0, 1e9 + 0.5])), "EDF's eight characters can't say"),
-        (channel(0, np.array([1e-5, 2e-5])), "EDF's eight characters can't say"),
+        (channel(0, COUNTS, scale=1e200), "EDF's eight characters can't say"),
         (channel(0, COUNTS, fs=1 / 3e4), "no data record of up to 60 s"),
         (channel(0, COUNTS, fs=np.pi * 100), "no data record of up to 60 s"),
     ],

@@ -73,7 +73,13 @@ def test_missing_samples_are_missing(tmp_path: Path) -> None:
     found = written(tmp_path, session_of(channel(0, counts, missing=-1), channel(1, values, name="X")))
     physical = wfdb.rdrecord(str(tmp_path / KEY)).p_signal
     np.testing.assert_array_equal(physical, [[5, 0.5], [np.nan, np.nan], [7, np.nan], [np.nan, -2.0]])
-    assert found.notes == ("X: 2 samples that are no numbers are 'no sample'",)
+    assert found.notes == ("X: 2 samples that are no numbers, or beyond 1e+21, are 'no sample'",)
+
+
+def test_values_that_no_signal_has_are_missing(tmp_path: Path) -> None:
+    found = written(tmp_path, session_of(channel(0, np.array([1e306, -1.5, 1e-300]))))
+    np.testing.assert_allclose(wfdb.rdrecord(str(tmp_path / KEY)).p_signal[:, 0], [np.nan, -1.5, 0.0])
+    assert found.notes
 
 
 def test_an_offset_between_counts_is_said(tmp_path: Path) -> None:
