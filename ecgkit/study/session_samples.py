@@ -29,6 +29,7 @@ index_of = partial(attribute, kind=int, error=StudyError)
 
 
 def values_of(group: h5py.Group, name: str, kinds: str) -> NDArray[Any]:
+    """Read a short list of numbers, (n,)."""
     stored = dataset(group, name, kinds=kinds, ndim=1, error=StudyError)
     if stored.size > MOST_VALUES:
         raise StudyError(f"{stored.file.filename}:{stored.name}: {stored.size} values, expected fewer")
@@ -60,6 +61,7 @@ def write_channel(file: h5py.File, channel: Channel) -> None:
 
 
 def read_channel(path: Path, group: h5py.Group, index: int) -> Channel:
+    """Return a channel of a session file; its samples are read when asked for."""
     stored = dataset(group, f"{index:03d}", kinds="if", ndim=1, error=StudyError)
     if stored.dtype.name not in RAW_TYPES:
         raise StudyError(f"{path}:{stored.name}: type {stored.dtype}, expected {', '.join(RAW_TYPES)}")
@@ -87,6 +89,7 @@ def _read_samples(path: Path, name: str, start: int, stop: int) -> RawSamples:
 
 
 def write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
+    """Write place and style of each marker, and the texts where the session has any."""
     group = file.create_group("markers")
     group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
     group["channel"] = np.array([NONE if m.channel is None else m.channel for m in markers], dtype=np.int64)
@@ -96,6 +99,7 @@ def write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
 
 
 def read_markers(file: h5py.File, fs: float) -> Iterator[Marker]:
+    """Yield the markers of a session."""
     group = group_of(file, "markers")
     samples, owners = (values_of(group, name, "i") for name in ("sample", "channel"))
     styles = read_texts(group, "style", error=StudyError)
