@@ -4,7 +4,7 @@
     python3 do.py demo          from simulated .acq files to a trained model and a report
     python3 do.py test          all tests
     python3 do.py lint          style and types
-    python3 do.py soak          damaged files, kills, many simulated studies (half an hour on two cores)
+    python3 do.py soak          damaged files, kills, many simulated studies (an hour on two cores)
     python3 do.py bench         the benchmarks, each printing its ratios
     python3 do.py setup         only make .venv (the others do it when it is needed)
     python3 do.py constraints   write constraints.txt anew from what is installed

@@ -26,7 +26,7 @@ from ecgkit.splits.claims import broken_claims
 from ecgkit.splits.leakage import find_leaks_of_folds
 from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
 from ecgkit.stages.staleness import stale
-from ecgkit.stages.verify import Finding
+from ecgkit.stages.verification import Finding, findings_json, is_sound
 
 SECONDS = 1e-6  # far below a sample
 TASK = "verify"
@@ -46,7 +46,7 @@ class VerifiedDataset:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(finding.severity == "fault" for finding in self.findings)
+        return is_sound(self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -56,9 +56,7 @@ class VerifiedDataset:
             "windows": self.n_windows,
             "content_sha256": self.sha256,
             "simulated": self.simulated,
-            "findings": [
-                {"severity": item.severity, "where": item.where, "text": item.text} for item in self.findings
-            ],
+            "findings": findings_json(self.findings),
         }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.dataset.schema import FORMAT, FORMAT_VERSION
@@ -20,6 +20,7 @@ from ecgkit.progress import Progress, Silent
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.study_sessions import check_new_subject, subjects_of
+from ecgkit.stages.verification import Finding, findings_json, is_sound
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, read_log, settle
 from ecgkit.study.folder import (
     PARTICIPANTS_FILE,
@@ -39,24 +40,6 @@ from ecgkit.study.session_file import (
 )
 
 WEIGHTS_FILE = "weights.safetensors"
-Severity = Literal["fault", "remark"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a study that should be known.
-
-    Attributes
-    ----------
-    severity
-        A fault means that the study is not whole; a remark is no error.
-    where
-        The file, from the study's folder.
-    """
-
-    severity: Severity
-    where: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +56,7 @@ class Verified:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(finding.severity == "fault" for finding in self.findings)
+        return is_sound(self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values."""
@@ -84,9 +67,7 @@ class Verified:
             "bytes": self.n_bytes,
             "dataset": self.dataset,
             "runs": self.n_runs,
-            "findings": [
-                {"severity": item.severity, "where": item.where, "text": item.text} for item in self.findings
-            ],
+            "findings": findings_json(self.findings),
         }
 
 
