@@ -1,6 +1,6 @@
 """Settings, checked: the built-in ones are the paper's. Only stages and the program's edges use these.
 
-A setting's value comes from, last wins: built-in, protocol, study.yaml, config file, flag.
+A setting's value comes from, last wins: built-in, preset, protocol, study.yaml, config file, flag.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ecgkit.errors import ConfigError
+from ecgkit.lookup import unknown
 from ecgkit.settings import Settings, checked, read_yaml
+
+# name -> what it sets instead of the built-in values
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "paper": {},
+    "recommended": {"pipeline": {"scale": "window-percentile"}},
+}
 
 
 class PipelineConfig(Settings):
@@ -36,6 +43,10 @@ class PipelineConfig(Settings):
     low_pass_hz: Annotated[
         float | None, Field(gt=0, le=1000, description="zero-phase low-pass, Hz; none: the resampler's alone")
     ] = None
+    polarity: Annotated[
+        Literal["as-recorded", "upright"],
+        Field(description="upright: turn leads whose QRS points down (electrodes changed over)"),
+    ] = "as-recorded"
     scale: Annotated[
         Literal["recording", "recording-percentile", "window", "window-percentile", "none"],
         Field(description="what is brought to 0-1: the whole recording (paper) or each window"),
@@ -44,9 +55,25 @@ class PipelineConfig(Settings):
     stride_s: Annotated[
         float | None, Field(gt=0, le=600, description="from window to window; none: window_s")
     ] = None
+    r_peak_at_s: Annotated[
+        float | None,
+        Field(ge=0, le=600, description="one window for each beat, its R peak so far in, s; none: by time"),
+    ] = None
     min_quality: Annotated[
         Literal["doubtful", "accept"] | None,
         Field(description="leave windows of less quality out of the data set; none: keep all"),
+    ] = None
+
+
+class SessionsConfig(Settings):
+    """Which sessions of a study go into a data set; all that are not excluded, if nothing is said."""
+
+    subjects: Annotated[tuple[str, ...] | None, Field(min_length=1, description="only these")] = None
+    conditions: Annotated[tuple[str, ...] | None, Field(min_length=1, description="only these")] = None
+    visits: Annotated[tuple[int, ...] | None, Field(min_length=1, description="only these")] = None
+    verdict: Annotated[
+        Literal["warn", "pass"] | None,
+        Field(description="leave out sessions whose verdict is worse (ecgkit status); none: keep all"),
     ] = None
 
 
@@ -78,12 +105,16 @@ class TrainConfig(Settings):
 class Config(Settings):
     """Everything that a config file may set."""
 
+    preset: Annotated[Literal["paper", "recommended"], Field(description="what the rest starts from")] = (
+        "paper"
+    )
+    sessions: SessionsConfig = SessionsConfig()
     pipeline: PipelineConfig = PipelineConfig()
     splits: SplitConfig = SplitConfig()
     train: TrainConfig = TrainConfig()
 
 
-def load_config(path: Path | None = None, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
+def load_config(path: Path | None = None, *layers: Mapping[str, Any]) -> Config:
     """Merge a config file with further layers over the built-in values; None means not given.
 
     Parameters
@@ -91,7 +122,8 @@ def load_config(path: Path | None = None, *layers: Mapping[str, Mapping[str, Any
     path
         YAML file, or None.
     layers
-        ``section -> {name: value}``; the first goes under the file, the others over it in order.
+        ``section -> {name: value}``, and ``"preset" -> name``; the first goes under the file, the others over
+        it in order, a preset under all of them.
 
     Raises
     ------
@@ -99,12 +131,16 @@ def load_config(path: Path | None = None, *layers: Mapping[str, Mapping[str, Any
         A name is unknown or a value out of range; the message names the field and what was expected.
     """
     under, *over = layers or ({},)
-    file = read_yaml(path) if path else {}
+    given = (under, read_yaml(path) if path else {}, *over)
+    preset = next((layer["preset"] for layer in reversed(given) if layer.get("preset") is not None), "paper")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ConfigError(f"{path or 'settings'}: {unknown('preset', str(preset), PRESETS)}")
     merged: dict[str, Any] = {}
-    for layer in (under, file, *over):
+    for layer in (PRESETS[preset], *given):
         for section, values in layer.items():
+            if section == "preset":
+                continue
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{path}: section {section!r}: expected names and values, got {values!r}")
-            given = {name: value for name, value in values.items() if value is not None}
-            merged.setdefault(section, {}).update(given)
-    return checked(Config, merged, where=str(path or "settings"))
+            merged.setdefault(section, {}).update({k: v for k, v in values.items() if v is not None})
+    return checked(Config, {"preset": preset, **merged}, where=str(path or "settings"))

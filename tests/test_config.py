@@ -24,9 +24,25 @@ def test_load_config_last_layer_wins(tmp_path: Path) -> None:
     assert (pipeline.fs, pipeline.mains_hz, pipeline.window_s, pipeline.scale) == (200, 50, 30, "recording")
 
 
+def test_load_config_preset_lies_under_everything_else(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("preset: recommended\npipeline: {fs: 200}\n")
+    config = load_config(file)
+    assert (config.preset, config.pipeline.scale, config.pipeline.fs) == (
+        "recommended",
+        "window-percentile",
+        200,
+    )
+    assert load_config(file, {}, {"preset": "paper"}).pipeline.scale == "recording"
+    assert load_config(file, {}, {"preset": None, "pipeline": {"scale": "none"}}).pipeline.scale == "none"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("preset: best", "unknown preset 'best'; known are: paper, recommended"),
+        ("preset: [paper]", "unknown preset"),
+        ("sessions: {subjects: []}", "sessions.subjects"),
         ("pipeline: {windw_s: 3}", r"unknown setting 'pipeline.windw_s'; known are: fs, .*window_s"),
         ("pipeline: {window_s: -1}", r"pipeline\.window_s: .*greater than 0 \(got -1\)"),
         ("pipeline: 3", "expected names and values, got 3"),

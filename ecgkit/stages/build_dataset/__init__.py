@@ -1,0 +1,10 @@
+"""`ecgkit build-dataset`: a study's sessions, cleaned and cut, as one HDF5 file.
+
+choose: which sessions; cutting: each one's windows, side by side; call: the whole, in order.
+"""
+
+from __future__ import annotations
+
+from ecgkit.stages.build_dataset.call import BuildSummary, run
+
+__all__ = ["BuildSummary", "run"]
