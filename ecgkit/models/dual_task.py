@@ -1,4 +1,7 @@
-"""DT4ECG: one network that tells who it is and in which condition (Gu et al. 2025, arXiv 2502.11023)."""
+"""DT4ECG: one network that tells who it is and in which condition (Gu et al. 2025, arXiv 2502.11023).
+
+The same with one head is the single-task network that it is compared with.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from torch import Tensor, nn
 from ecgkit.errors import ConfigError
 from ecgkit.lookup import pick
 from ecgkit.models.attention import ATTENTIONS
-from ecgkit.models.backbones import BACKBONES
+from ecgkit.models.backbones import BACKBONES, MIN_SAMPLES, takes
 
+TASKS = ("subject", "condition")
 MAX_PARAMETERS = 200_000_000
 _LIMITS = {
     "n_leads": (1, 1024),
-    "n_samples": (8, 1_000_000),
+    "n_samples": (MIN_SAMPLES, 1_000_000),
     "n_subjects": (2, 100_000),
     "n_conditions": (2, 10_000),
     "stem_channels": (1, 4096),
@@ -36,18 +40,18 @@ class ModelSpec:
     n_leads, n_samples
         Shape of one window.
     n_subjects, n_conditions
-        Classes of the two heads.
+        Classes of the two heads; 0: the network has no such head, and one task.
     stem_channels, stem_kernel, stem_stride
         The first convolution.
     widths, strides
-        Of the blocks, one number each.
+        Of the blocks or stages of blocks, one number each; every backbone says what it makes of them.
     kernel
         Kernel length inside the blocks, odd.
 
     Raises
     ------
     ConfigError
-        A name is unknown or a number out of bounds.
+        A number is out of bounds, no head is left, or the backbone does not go with the attention.
     """
 
     backbone: str
@@ -68,11 +72,24 @@ class ModelSpec:
             if not isinstance(getattr(self, name), str):
                 raise ConfigError(f"model: {name} {getattr(self, name)!r}: expected a name")
         for name, (low, high) in _LIMITS.items():
-            _check(name, getattr(self, name), low, high)
+            _check(name, getattr(self, name), low, high, or_zero=name in ("n_subjects", "n_conditions"))
+        if not self.tasks:
+            raise ConfigError("model: n_subjects 0 and n_conditions 0: expected classes of at least one task")
+        if not takes(self.backbone, self.attention):
+            raise ConfigError(
+                f"model: backbone {self.backbone!r} leaves one step and attention {self.attention!r} nothing "
+                "to weigh; take attention 'none' (--attention none)"
+            )
         self._check_blocks()
         for name in ("stem_kernel", "kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigError(f"model: {name} {getattr(self, name)}: expected an odd number")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that there is a head for, in the order of `TASKS`."""
+        classes = (self.n_subjects, self.n_conditions)
+        return tuple(task for task, n in zip(TASKS, classes, strict=True) if n)
 
     def _check_blocks(self) -> None:
         for name, high in (("widths", 4096), ("strides", 64)):
@@ -86,10 +103,11 @@ class ModelSpec:
 
 
 class DualTaskNet(nn.Module):
-    """Backbone, attention, mean over time, and two linear heads that return logits.
+    """Backbone, attention, mean over time, and two linear heads, or one, that return logits.
 
     The paper puts a softmax on each head; its cross-entropy would apply it twice, so the heads give
-    logits, and probabilities are taken where they are wanted.
+    logits, and probabilities are taken where they are wanted. The losses are balanced at the backbone's
+    `last_weight`, before the attention: the same weights whatever the attention is.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -98,11 +116,11 @@ class DualTaskNet(nn.Module):
         self.spec = spec
         self.backbone = pick(BACKBONES, spec.backbone, what="backbone")(spec)
         self.attention = pick(ATTENTIONS, spec.attention, what="attention")(channels, n_steps)
-        self.subject_head = nn.Linear(channels, spec.n_subjects)
-        self.condition_head = nn.Linear(channels, spec.n_conditions)
+        self.subject_head = nn.Linear(channels, spec.n_subjects) if spec.n_subjects else None
+        self.condition_head = nn.Linear(channels, spec.n_conditions) if spec.n_conditions else None
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the features that both heads share.
+        """Return the features that the heads share.
 
         Parameters
         ----------
@@ -117,8 +135,8 @@ class DualTaskNet(nn.Module):
         x = self.attention(x)
         return x.mean(dim=2)  # (B, C)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of both tasks.
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of each task in `spec.tasks`.
 
         B windows in the batch, L leads, T samples; C channels and T' steps after the backbone
         (128 and 38 for the default network and T = 300); S subjects, K conditions.
@@ -130,12 +148,11 @@ class DualTaskNet(nn.Module):
 
         Returns
         -------
-        (B, S) and (B, K)
+        (B, S) and (B, K); only one of them from a network of one task.
         """
         features = self.encode(x)  # (B, C)
-        subject: Tensor = self.subject_head(features)  # (B, S)
-        condition: Tensor = self.condition_head(features)  # (B, K)
-        return subject, condition
+        heads = (self.subject_head, self.condition_head)
+        return tuple(head(features) for head in heads if head is not None)  # (B, S), (B, K)
 
 
 def build_model(spec: ModelSpec) -> DualTaskNet:
@@ -146,13 +163,24 @@ def build_model(spec: ModelSpec) -> DualTaskNet:
     ConfigError
         A name is unknown, or the network would have more than `MAX_PARAMETERS` parameters.
     """
-    n_parameters = sum(weight.numel() for weight in outline(spec).parameters())
+    check_size(outline(spec))
+    return DualTaskNet(spec)
+
+
+def check_size(model: DualTaskNet) -> None:
+    """Refuse a network of more than `MAX_PARAMETERS` parameters.
+
+    Raises
+    ------
+    ConfigError
+        It has more.
+    """
+    n_parameters = sum(weight.numel() for weight in model.parameters())
     if n_parameters > MAX_PARAMETERS:
         raise ConfigError(
-            f"model: {n_parameters} parameters for windows of {spec.n_samples} samples, at most "
+            f"model: {n_parameters} parameters for windows of {model.spec.n_samples} samples, at most "
             f"{MAX_PARAMETERS}; take shorter windows, a lower rate, or attention 'none'"
         )
-    return DualTaskNet(spec)
 
 
 def outline(spec: ModelSpec) -> DualTaskNet:
@@ -162,7 +190,7 @@ def outline(spec: ModelSpec) -> DualTaskNet:
 
 
 def last_shared_weight(model: DualTaskNet) -> nn.Parameter:
-    """Return W of GradNorm: the last convolution of the backbone, whatever the attention after it."""
+    """Return W of GradNorm: the last weights of the backbone, whatever the attention after it."""
     weight = model.backbone.last_weight
     if not isinstance(weight, nn.Parameter):
         raise TypeError(f"backbone {model.spec.backbone!r}: last_weight is a {type(weight).__name__}")
@@ -177,7 +205,8 @@ def _feature_shape(spec: ModelSpec) -> tuple[int, int]:
     return channels, n_steps
 
 
-def _check(name: str, value: object, low: int, high: int) -> None:
+def _check(name: str, value: object, low: int, high: int, *, or_zero: bool = False) -> None:
     # bool is an int to Python
-    if type(value) is not int or not low <= value <= high:
-        raise ConfigError(f"model: {name} {value!r}: expected a whole number from {low} to {high}")
+    if type(value) is not int or not (low <= value <= high or (or_zero and value == 0)):
+        also = ", or 0 for no such head" if or_zero else ""
+        raise ConfigError(f"model: {name} {value!r}: expected a whole number from {low} to {high}{also}")

@@ -1,4 +1,4 @@
-"""Sequence-channel attention (SCA) of DT4ECG."""
+"""Sequence-channel attention: weighs channels, then steps (Gu et al. 2025, arXiv 2502.11023)."""
 
 from __future__ import annotations
 

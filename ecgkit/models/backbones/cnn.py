@@ -1,4 +1,4 @@
-"""Plain 1-D CNN: the ResNet without its shortcuts, to compare with."""
+"""Plain 1-D CNN: the ResNet without its shortcuts (He et al. 2016, arXiv 1512.03385, figure 3, middle)."""
 
 from __future__ import annotations
 
@@ -40,5 +40,8 @@ class ConvBlock(nn.Module):
 
 
 def cnn(spec: ModelSpec) -> Stack:
-    """Build a convolution and plain blocks, three by default."""
+    """Build a convolution and plain blocks, three by default.
+
+    The losses are balanced at the second convolution of the last block.
+    """
     return Stack(spec, ConvBlock)

@@ -1,4 +1,4 @@
-"""1-D ResNet: the backbone of DT4ECG."""
+"""1-D ResNet: the backbone of DT4ECG (He et al. 2016, arXiv 1512.03385)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class ResidualBlock(nn.Module):
     """Two convolutions, each with batch normalisation, and the input added to what they give.
 
-    The ReLU of the second convolution comes after the addition. The shortcut is the identity
-    where the shape stays, else a 1x1 convolution with batch normalisation.
+    The ReLU of the second convolution comes after the addition (He et al., section 3.2). The shortcut is
+    the identity where the shape stays, else a 1x1 convolution (their option B) with batch normalisation.
 
     Parameters
     ----------
@@ -49,5 +49,9 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(spec: ModelSpec) -> Stack:
-    """Build a convolution and residual blocks, three by default."""
+    """Build a convolution and residual blocks, three by default.
+
+    Figure 2 and equation 2 of He et al.; DT4ECG has one block a stage, theirs have two or more. The losses
+    are balanced at the second convolution of the last block.
+    """
     return Stack(spec, ResidualBlock)
