@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 # Beat-to-beat intervals outside of this are missed or invented beats: 300 and 24 beats a minute.
 RR_RANGE_S = (0.2, 2.5)
+AT_ONCE = 1 << 20  # intervals
 
 
 def mean_heart_rate_bpm(stretches: Sequence[NDArray[np.float64]]) -> float:
@@ -46,13 +47,14 @@ def window_heart_rates_bpm(
     rates = np.full(len(start_s), np.nan)
     if len(peaks_s) < 2:
         return rates
-    begins, ends = peaks_s[:-1], peaks_s[1:]
-    for row, start in enumerate(start_s):
-        first = np.searchsorted(ends, start, side="right")
-        last = np.searchsorted(begins, start + window_s, side="left")
-        rr_s = plausible((ends - begins)[first:last])
-        if len(rr_s):
-            rates[row] = 60 / np.median(rr_s)
+    rr_s = np.diff(peaks_s)
+    before = np.concatenate([[0], np.cumsum(is_plausible(rr_s))])  # plausible intervals before each
+    first = before[np.searchsorted(peaks_s[1:], start_s, side="right")]
+    n_rr, rr_s = before[np.searchsorted(peaks_s[:-1], start_s + window_s)] - first, plausible(rr_s)
+    for n in np.unique(n_rr[n_rr > 0]):  # windows with as many intervals, together
+        rows = np.flatnonzero(n_rr == n)
+        for some in np.array_split(rows, -(-len(rows) * n // AT_ONCE)):
+            rates[some] = 60 / np.median(rr_s[first[some, None] + np.arange(n)], axis=1)
     return rates
 
 
@@ -84,5 +86,10 @@ def heart_rates_bpm(
 
 def plausible(rr_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keep the intervals that a heart can have, seconds."""
+    return rr_s[is_plausible(rr_s)]
+
+
+def is_plausible(rr_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which intervals a heart can have, seconds."""
     shortest_s, longest_s = RR_RANGE_S
-    return rr_s[(rr_s >= shortest_s) & (rr_s <= longest_s)]
+    return (rr_s >= shortest_s) & (rr_s <= longest_s)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.coarse import BEAT_FS, thinned, thinning
-from ecgkit.analysis.faults import runs
 from ecgkit.analysis.qrs_choice import LOWEST_FS
 from ecgkit.analysis.qrs_detectors import NARROW, Band, band_pass, peaks_of
 
@@ -20,6 +20,7 @@ QRS_HZ, BROAD_HZ = (5.0, 15.0), (5.0, 40.0)
 BASELINE_HZ, ALL_HZ = (0.0, 1.0), (0.0, 40.0)
 PARTNER_S = 0.15
 AT_ONCE = 1000  # windows: as much memory as that takes
+PART_S, AROUND_S = 3600.0, 5.0
 
 VERDICTS = ("reject", "doubtful", "accept")
 # Index -> from where on it is good, and from where on it can be used. From Zhao & Zhang (Front Physiol
@@ -77,16 +78,20 @@ def window_quality(
 ) -> WindowQuality:
     """Judge how far each window of an ECG can be trusted.
 
+    A stretch of more than an hour and a half is looked at in parts of about an hour: that bounds memory, and
+    a beat of the night is held against the night's beats.
+
     Parameters
     ----------
     raw
-        (n,), one stretch without a gap, as recorded: nothing filtered, any unit.
+        (n,), one stretch without a gap, as recorded, or averaged by `coarse.thinned`: nothing filtered, any
+        unit.
     fs
         Rate, Hz.
     peaks
         Its R peaks as `find_r_peaks` finds them, sample indexes.
     start_sample, size
-        Starts of the windows, (N,), and their length, in samples of `raw`.
+        Starts of the windows, (N,), ascending, and their length, in samples of `raw`.
 
     Returns
     -------
@@ -97,6 +102,36 @@ def window_quality(
     factor = thinning(fs, to_fs=BEAT_FS)
     thin, fs, peaks = thinned(raw, factor), fs / factor, peaks // factor
     start, size = start_sample // factor, max(size // factor, 1)
+    around, n_parts = round(AROUND_S * fs), max(round(len(thin) / (PART_S * fs)), 1)
+    edges = np.linspace(0, len(thin), n_parts + 1).astype(np.int64)
+    parts = []
+    for first, last in itertools.pairwise(edges.tolist()):
+        mine = start[(start >= first) & ((start < last) | (last == len(thin)))]
+        begin, end = max(first - around, 0), min(last + size + around, len(thin))
+        inside = peaks[(peaks >= begin) & (peaks < end)] - begin
+        parts.append(_part_quality(thin[begin:end], fs, peaks=inside, start=mine - begin, size=size))
+    return joined(parts)
+
+
+def joined(parts: Sequence[WindowQuality]) -> WindowQuality:
+    """Return the quality of the windows of several parts, in their order."""
+    return WindowQuality(*(np.concatenate([getattr(part, name) for part in parts]) for name in INDICES))
+
+
+def worst(leads: Sequence[WindowQuality]) -> WindowQuality:
+    """Return of each window the quality of its worst lead, the first one of equals."""
+    at = np.argmin([lead.verdict for lead in leads], axis=0)  # (N,)
+    return WindowQuality(*(np.choose(at, [getattr(lead, name) for lead in leads]) for name in INDICES))
+
+
+def _part_quality(
+    thin: NDArray[np.float64],
+    fs: float,
+    *,
+    peaks: NDArray[np.int64],
+    start: NDArray[np.int64],
+    size: int,
+) -> WindowQuality:
     if len(thin) < fs or fs < LOWEST_FS or np.ptp(thin) == 0:
         return _judged(*np.zeros((5, len(start))))
     shape = band_pass(thin / np.ptp(thin), fs, band=SHAPE)
@@ -232,11 +267,6 @@ def _correlation(rows: NDArray[np.float64], template: NDArray[np.float64]) -> ND
     rows = rows - rows.mean(axis=1, keepdims=True)
     template = template - template.mean()
     norm = np.linalg.norm(rows, axis=1) * np.linalg.norm(template)
-    out: NDArray[np.float64] = np.divide(rows @ template, norm, out=np.zeros(len(rows)), where=norm > 0)
+    products = np.einsum("ij,j->i", rows, template)  # no BLAS: the same sums on any number of threads
+    out: NDArray[np.float64] = np.divide(products, norm, out=np.zeros(len(rows)), where=norm > 0)
     return out
-
-
-def finite_runs(signal: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Return the stretches (start, stop) without a NaN or infinity in any lead, signal (lead, n)."""
-    good: NDArray[np.bool_] = np.asarray(np.isfinite(signal).all(axis=0))
-    return [(int(start), int(stop)) for start, stop in runs(good)]

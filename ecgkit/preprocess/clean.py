@@ -34,8 +34,39 @@ def clean(
         (n,), without a gap, finite; counts as recorded (int16 is the fastest) or in any unit.
     fs, to_fs
         Rates in Hz.
+    mains, high_pass_hz, order, low_pass_hz
+        See `clean_resampled`.
+
+    Returns
+    -------
+    NDArray
+        (ceil(n * to_fs / fs),), in the unit of `signal`, without its offset.
+    """
+    resampled = resample(signal, fs, to_fs=to_fs)
+    return clean_resampled(
+        resampled, to_fs, mains=mains, high_pass_hz=high_pass_hz, order=order, low_pass_hz=low_pass_hz
+    )
+
+
+def clean_resampled(
+    signal: NDArray[np.float64],
+    fs: float,
+    *,
+    mains: MainsPlan,
+    high_pass_hz: float,
+    order: int,
+    low_pass_hz: float | None = None,
+) -> NDArray[np.float64]:
+    """Do all that `clean` does after resampling.
+
+    Parameters
+    ----------
+    signal
+        (n,), at the new rate.
+    fs
+        The new rate, Hz.
     mains
-        What `plan_mains` says for these rates.
+        What `plan_mains` says for the recorded rate and this one.
     high_pass_hz, order
         See `high_pass`.
     low_pass_hz
@@ -44,10 +75,9 @@ def clean(
     Returns
     -------
     NDArray
-        (ceil(n * to_fs / fs),), in the unit of `signal`, without its offset.
+        (n,), in the unit of `signal`, without its offset.
     """
-    cleaned = resample(signal, fs, to_fs=to_fs)
     for line_hz in mains.lines_hz:
-        cleaned = notch(cleaned, to_fs, notch_hz=line_hz)
-    cleaned = high_pass(cleaned, to_fs, high_pass_hz=high_pass_hz, order=order)
-    return cleaned if low_pass_hz is None else low_pass(cleaned, to_fs, low_pass_hz=low_pass_hz)
+        signal = notch(signal, fs, notch_hz=line_hz)
+    signal = high_pass(signal, fs, high_pass_hz=high_pass_hz, order=order)
+    return signal if low_pass_hz is None else low_pass(signal, fs, low_pass_hz=low_pass_hz)

@@ -1,4 +1,4 @@
-"""Cutting windows out of a signal."""
+"""Where windows begin, by time or by beats, and cutting them out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from ecgkit.errors import ConfigError
 
 
-def cut(
-    signal: NDArray[np.float64], fs: float, *, window_s: float, stride_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Cut windows of one length; what is left at the end is left out.
+def time_starts(n_samples: int, fs: float, *, window_s: float, stride_s: float) -> NDArray[np.int64]:
+    """Return where windows begin that follow each other; what is left at the end is left out.
 
     Parameters
     ----------
-    signal
-        (lead, n), without a gap.
+    n_samples
+        Length of the signal, without a gap.
     fs
         Rate, Hz.
     window_s, stride_s
@@ -25,8 +23,8 @@ def cut(
 
     Returns
     -------
-    windows, start_sample
-        (N, lead, T) views of the signal, and (N,); N is 0 where the signal is shorter than a window.
+    NDArray
+        Sample indexes, (N,); none where the signal is shorter than a window.
 
     Raises
     ------
@@ -35,90 +33,70 @@ def cut(
     """
     size = whole_samples(window_s, fs, name="window_s")
     stride = whole_samples(stride_s, fs, name="stride_s")
-    n_windows = max(0, (signal.shape[1] - size) // stride + 1)
-    start = np.arange(n_windows) * stride
-    if n_windows == 0:
-        return np.empty((0, signal.shape[0], size)), start
-    windows = sliding_window_view(signal, size, axis=1)[:, ::stride]  # (lead, N, T)
-    return windows[:, :n_windows].swapaxes(0, 1), start  # (N, lead, T)
+    return np.arange(max(0, (n_samples - size) // stride + 1), dtype=np.int64) * stride
 
 
-def cut_beats(
-    signal: NDArray[np.float64],
-    fs: float,
-    *,
-    r_peaks_s: NDArray[np.float64],
-    before_s: float,
-    after_s: float,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cut one window around each R peak; beats too close to an end are left out.
+def beat_starts(
+    n_samples: int, fs: float, *, r_peaks_s: NDArray[np.float64], window_s: float, r_peak_at_s: float
+) -> NDArray[np.int64]:
+    """Return where windows begin that have an R peak each at one place; those that reach out are left out.
 
-    The peak lies at sample ``before_s * fs`` of each window, to the nearest sample: 5 ms off at most at
+    The peak lies at sample ``r_peak_at_s * fs`` of its window, to the nearest sample: 5 ms off at most at
     100 Hz.
 
     Parameters
     ----------
-    signal
-        (lead, n), without a gap.
+    n_samples
+        Length of the signal, without a gap.
     fs
         Rate, Hz.
     r_peaks_s
-        (beats,), seconds from the first sample.
-    before_s, after_s
-        How much to take on both sides of the peak, seconds: whole numbers of samples.
-
-    Returns
-    -------
-    windows, start_sample, beat
-        (N, lead, T), (N,), and the index into `r_peaks_s`, (N,).
-
-    Raises
-    ------
-    ConfigError
-        A length is not a whole number of samples.
-    """
-    before = whole_samples(before_s, fs, name="before_s")
-    size = before + whole_samples(after_s, fs, name="after_s")
-    starts = np.rint(np.asarray(r_peaks_s) * fs).astype(np.int64) - before
-    beat = np.flatnonzero((starts >= 0) & (starts + size <= signal.shape[1]))
-    if not len(beat):
-        return np.empty((0, signal.shape[0], size)), starts[beat], beat
-    windows = sliding_window_view(signal, size, axis=1)[:, starts[beat]]  # (lead, N, T)
-    return windows.swapaxes(0, 1), starts[beat], beat  # (N, lead, T)
-
-
-def usable_share(
-    usable: NDArray[np.bool_], start_sample: NDArray[np.int64], *, size: int
-) -> NDArray[np.float64]:
-    """Return what part of each window's samples is usable: to mark windows by, or to drop them.
-
-    Parameters
-    ----------
-    usable
-        (n,), per sample of the signal that is cut.
-    start_sample, size
-        Where the windows begin, (N,), and their length, in samples.
+        (beats,), ascending, seconds from the first sample.
+    window_s, r_peak_at_s
+        Length, and from a window's start to its peak, seconds: whole numbers of samples.
 
     Returns
     -------
     NDArray
-        (N,), from 0 to 1.
+        Sample indexes, (N,).
+
+    Raises
+    ------
+    ConfigError
+        A length is not a whole number of samples, or the peak would not lie in its window.
     """
-    before = np.concatenate([[0], np.cumsum(usable)])  # usable samples before each one
-    share: NDArray[np.float64] = (before[start_sample + size] - before[start_sample]) / size
-    return share
+    size = whole_samples(window_s, fs, name="window_s")
+    before = whole_samples(r_peak_at_s, fs, name="r_peak_at_s", least=0)
+    if before >= size:
+        raise ConfigError(
+            f"pipeline.r_peak_at_s: {r_peak_at_s:g} s, expected less than pipeline.window_s, {window_s:g} s"
+        )
+    starts = np.rint(r_peaks_s * fs).astype(np.int64) - before
+    return np.unique(starts[(starts >= 0) & (starts + size <= n_samples)])
 
 
-def whole_samples(length_s: float, fs: float, *, name: str) -> int:
+def cut(signal: NDArray[np.float64], start_sample: NDArray[np.int64], *, size: int) -> NDArray[np.float64]:
+    """Cut windows of `size` samples out of a signal (lead, n), to (N, lead, size): views if they can be."""
+    if len(start_sample) == 0:
+        return np.empty((0, signal.shape[0], size))
+    steps = np.unique(np.diff(start_sample))
+    every = sliding_window_view(signal, size, axis=1).swapaxes(0, 1)  # (start, lead, T)
+    if len(steps) > 1:
+        return every[start_sample]  # (N, lead, T)
+    stride = int(steps[0]) if len(steps) else 1
+    return every[start_sample[0] : start_sample[-1] + 1 : stride]  # (N, lead, T)
+
+
+def whole_samples(length_s: float, fs: float, *, name: str, least: int = 1) -> int:
     """Return a length in samples.
 
     Raises
     ------
     ConfigError
-        It is not a whole number, or none.
+        It is not a whole number, or less than `least`.
     """
     samples = round(length_s * fs)
-    if samples < 1 or abs(samples - length_s * fs) > 1e-6:
+    if samples < least or abs(samples - length_s * fs) > 1e-6:
         raise ConfigError(
             f"pipeline.{name}: {length_s:g} s at {fs:g} Hz is {length_s * fs:g} samples, "
             "expected a whole number"

@@ -13,10 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-SAMPLE_BITS, TAPS_BITS = (
-    27,
-    26,
-)  # of a sample, and of the sum of all taps: products of 53 are exact in float64
+# Of a sample, and of the sum of all taps: products of 53 bits are exact in float64.
+SAMPLE_BITS, TAPS_BITS = 27, 26
+# Multiplications up to which OpenBLAS starts no threads (interface/gemm.c: 65536 * 4): on a busy machine they
+# cost many times what they save.
+ONE_THREAD = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """As much of a signal of `n_samples` as is needed at a time: its samples from `start` on."""
+
+    samples: NDArray[Any]
+    start: int
+    n_samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,10 @@ def filter_rows(inputs: NDArray[Any], filter_: RowFilter, *, rows: int) -> NDArr
         n_inputs, n_outputs = matrix.shape
         strides = (filter_.step * size, size)
         overlaid: NDArray[Any] = np.ndarray((rows, n_inputs), inputs.dtype, inputs, first * size, strides)
-        np.matmul(overlaid, matrix, out=outputs[:, done : done + n_outputs])
+        at_once = max(1, ONE_THREAD // max(matrix.size, 1))
+        for row in range(0, rows, at_once):
+            some = slice(row, row + at_once)
+            np.matmul(overlaid[some], matrix, out=outputs[some, done : done + n_outputs])
         done += n_outputs
     return outputs.reshape(-1)
 
@@ -117,13 +130,20 @@ def whole_samples(samples: NDArray[np.float64]) -> float:
     return float(unit)
 
 
-def mirrored(signal: NDArray[Any], start: int, n: int, *, dtype: DTypeLike) -> NDArray[Any]:
-    """Return a copy of the samples [start, start + n), those beyond the ends mirrored there."""
+def mirrored(piece: Piece, start: int, n: int, *, dtype: DTypeLike) -> NDArray[Any]:
+    """Return a copy of a signal's samples [start, start + n), those beyond its ends mirrored there."""
     samples = np.empty(n, dtype=dtype)
-    first, last = min(max(-start, 0), n), max(min(len(signal) - start, n), 0)
-    samples[first:last] = signal[start + first : start + last]
-    period = max(1, 2 * (len(signal) - 1))
+    first, last = min(max(-start, 0), n), max(min(piece.n_samples - start, n), 0)
+    samples[first:last] = piece.samples[start + first - piece.start : start + last - piece.start]
+    period = max(1, 2 * (piece.n_samples - 1))
     for outside in (slice(0, first), slice(last, n)):
         at = np.arange(start + outside.start, start + outside.stop) % period
-        samples[outside] = signal[np.minimum(at, period - at)]
+        samples[outside] = piece.samples[np.minimum(at, period - at) - piece.start]
     return samples
+
+
+def mirrored_span(start: int, stop: int, n_samples: int) -> tuple[int, int]:
+    """Return which samples of a signal `mirrored` needs for those from `start` to before `stop`."""
+    first = min(start, 2 * n_samples - 1 - stop) if stop > n_samples else start
+    last = max(stop, 1 - start) if start < 0 else stop
+    return max(first, 0), min(last, n_samples)

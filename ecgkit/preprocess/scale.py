@@ -9,6 +9,7 @@ from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
 
 PERCENTILES = (0.5, 99.5)
+AT_ONCE = 1000  # windows
 LEAST_SHARE = 1e-3  # of the recording's range: what spans less is dust of the filters, not signal
 
 # name -> (over each window or the whole recording, lowest and highest percentile); None: no scaling
@@ -61,5 +62,8 @@ def apply_scale(
     windows: NDArray[np.float64], offset: NDArray[np.float64], gain: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Scale windows (N, lead, T) by constants (N, lead); float32, (N, lead, T)."""
-    scaled = (windows - offset[:, :, None]) / gain[:, :, None]
-    return scaled.astype(np.float32)
+    scaled = np.empty(windows.shape, dtype=np.float32)
+    for first in range(0, len(windows), AT_ONCE):  # in the cache, and little memory
+        rows = slice(first, first + AT_ONCE)
+        scaled[rows] = (windows[rows] - offset[rows, :, None]) / gain[rows, :, None]
+    return scaled

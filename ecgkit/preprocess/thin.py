@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.preprocess.fir import RowFilter, filter_rows, mirrored, row_filter, whole_samples
+from ecgkit.preprocess.fir import Piece, RowFilter, filter_rows, mirrored, row_filter, whole_samples
 
 POWERS = {4: (4, 5), 2: (6, 0)}  # thinning -> of (1 + z) and of (1 + z**2)
 LEAST_RATIO = 4  # of the thinned rate to the one wanted: what folds onto what is kept is 85 dB down or more
@@ -48,13 +47,17 @@ def thinner_for(down: int, *, of_int16: bool) -> Thinner | None:
     )
 
 
-def thinned(
-    signal: NDArray[Any], thinner: Thinner, start: int, n_outputs: int
-) -> tuple[NDArray[np.float64], float]:
+def inputs_of(thinner: Thinner, start: int, n_outputs: int) -> tuple[int, int]:
+    """Return from which sample to before which one is needed for so many sums, the first around `start`."""
+    first = start - thinner.filter.before
+    return first, first + thinner.filter.n_inputs(-(-n_outputs // thinner.filter.outputs))
+
+
+def thinned(piece: Piece, thinner: Thinner, start: int, n_outputs: int) -> tuple[NDArray[np.float64], float]:
     """Return `n_outputs` or more sums, whole numbers, the first one around sample `start`; and their unit."""
     rows = -(-n_outputs // thinner.filter.outputs)
-    n_inputs = thinner.filter.n_inputs(rows)
-    samples = mirrored(signal, start - thinner.filter.before, n_inputs, dtype=thinner.filter.dtype)
+    first, last = inputs_of(thinner, start, n_outputs)
+    samples = mirrored(piece, first, last - first, dtype=thinner.filter.dtype)
     if thinner.filter.dtype == np.float32:
         return filter_rows(samples, thinner.filter, rows=rows).astype(np.float64), 1.0
     unit = whole_samples(samples)

@@ -177,7 +177,11 @@ def run(
             for start in range(0, n, fuse)
         ),
         remarks=_remarks(card, recording, cut),
-        warnings=(*recording.warnings, *(f"lost: {sentence}" for sentence in recording.lost)),
+        warnings=(
+            *recording.warnings,
+            *(f"lost: {sentence}" for sentence in recording.lost),
+            *cut.warnings,
+        ),
     )
 
 

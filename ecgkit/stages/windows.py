@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.heart_rate import window_heart_rates_bpm
-from ecgkit.analysis.qrs_choice import LARGEST
-from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, finite_runs, window_quality
-from ecgkit.analysis.rpeaks import find_r_peaks
+from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality, joined
 from ecgkit.config import PipelineConfig
-from ecgkit.errors import SignalError
+from ecgkit.errors import ConfigError, SignalError
 from ecgkit.exclusions import ROUNDING, Exclusion, used_samples
-from ecgkit.preprocess.clean import clean
 from ecgkit.preprocess.cut import cut
-from ecgkit.preprocess.mains import MainsPlan, plan_mains
+from ecgkit.preprocess.mains import MainsPlan
 from ecgkit.preprocess.scale import apply_scale, scale_constants
-from ecgkit.readers.ecg_channel import millivolts_per_unit, physical_unit
+from ecgkit.readers.ecg_channel import physical_unit
 from ecgkit.records import Channel, Recording
+from ecgkit.stages import mains_check
+from ecgkit.stages.cleaning import Beats, Stretch, clean_stretch, turned_upright
+from ecgkit.stages.stretches import common_rate, gap_free
 
+FLAT = 1e-9  # mV: what the filters leave of a level line
 ROWS = ("windows", "start_s", "start_sample", "heart_rate_bpm", "scale_offset", "scale_gain")
 
 
@@ -46,8 +47,14 @@ class CutWindows:
         Physical unit: mV, or the recorded one where it is not a voltage that we know.
     mains
         How mains was removed.
+    turned
+        Names of the channels that were turned upright.
+    warnings
+        What to look at: mains that is set wrong, or is still there; one sentence each, without numbers of
+        this recording.
     n_excluded, n_too_poor
-        How many more there would be, but for what is excluded, and for their quality.
+        How many more there would be, but for what is excluded, and for their quality. Of windows by beats
+        those count whose R peak is not itself excluded.
     """
 
     windows: NDArray[np.float32]
@@ -59,19 +66,10 @@ class CutWindows:
     scale_gain: NDArray[np.float64]
     unit: str
     mains: MainsPlan
+    turned: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     n_excluded: int = 0
     n_too_poor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Windows, not yet scaled, of one stretch without a gap; `cleaned` is (lead, n)."""
-
-    cleaned: NDArray[np.float64]
-    windows: NDArray[np.float64]
-    start_s: NDArray[np.float64]
-    heart_rate_bpm: NDArray[np.float64]
-    quality: WindowQuality
 
 
 def cut_recording(
@@ -79,13 +77,15 @@ def cut_recording(
     ecg: Sequence[int],
     pipeline: PipelineConfig,
     excluded: Sequence[Exclusion] = (),
+    *,
+    beats_s: Beats | None = None,
 ) -> CutWindows:
     """Clean a recording's ECG, scale it and cut it into windows; no window crosses a gap.
 
     In this order: mains removed and resampled with anti-aliasing from the recorded rate, high-pass at
-    the new rate, both over whole stretches, then scaling and cutting. A gap is a pause of the recording,
-    a sample that is not a number or absurdly large, or what is excluded: that reaches neither a filter nor
-    the scale.
+    the new rate, both over whole stretches, then turning, scaling and cutting (docs/pipeline.md). A gap is a
+    pause of the recording, a sample that is not a number or absurdly large, or what is excluded: that reaches
+    neither a filter nor the scale.
 
     Parameters
     ----------
@@ -93,149 +93,124 @@ def cut_recording(
         Indexes of the ECG channels, in lead order, all of one rate.
     excluded
         What is not to be used.
+    beats_s
+        R peaks of the first lead where they are known, seconds from the recording's start, as
+        `Observations.beats_s` has them; they are looked for where this is None.
 
     Raises
     ------
     SignalError
         The signal is flat, no stretch is as long as a window, or the rate does not allow the pipeline.
+    ConfigError
+        Two settings do not go together.
     """
+    if pipeline.r_peak_at_s is not None and pipeline.stride_s is not None:
+        raise ConfigError("pipeline.stride_s and pipeline.r_peak_at_s: cut by time or by beats, not both")
     channels = [recording.channels[index] for index in ecg]
-    fs = _common_rate(recording, channels)
-    mains = plan_mains(
-        fs,
-        to_fs=pipeline.fs,
-        mains_hz=pipeline.mains_hz,
-        mode=pipeline.mains,
-        lines=pipeline.mains_lines,
-    )
-    usable, n_excluded = _usable(recording, channels, pipeline, excluded)
-    stretches = [
-        _cut_stretch(signal, fs, start_s=first / fs, pipeline=pipeline, mains=mains)
-        for first, signal in usable
+    fs = common_rate(recording, channels)
+    shortest = round(pipeline.window_s * fs)
+    whole = gap_free(recording, channels, shortest=shortest)
+    used = [
+        span
+        for start, stop in whole
+        for span in used_samples(excluded, fs, start=start, stop=stop)
+        if _length(span) >= shortest
     ]
-    _refuse_what_has_no_signal(recording, channels, stretches, pipeline, n_excluded=n_excluded)
-    cleaned = np.concatenate([stretch.cleaned for stretch in stretches], axis=1)  # (lead, n)
-    windows = np.concatenate([stretch.windows for stretch in stretches])  # (N, lead, T)
-    start_s = np.concatenate([stretch.start_s for stretch in stretches])
+    if not used:
+        _refuse_nothing_long(recording, channels, pipeline, excluded=bool(whole))
+    mains = mains_check.plan(channels, pipeline, max(used, key=_length))
+    stretches = [clean_stretch(channels, span, pipeline, mains, beats_s) for span in used]
+    _refuse_nothing_in_it(recording, channels, stretches)
+    warnings = _warnings(channels, stretches, pipeline)
+    stretches, turned = turned_upright(channels, stretches, pipeline)
+    return replace(
+        _cut(stretches, pipeline, fs, unit=physical_unit(channels[0].unit), mains=mains),
+        turned=turned,
+        warnings=warnings,
+        n_excluded=_n_excluded(whole, stretches, pipeline, fs, excluded),
+    )
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
+
+
+def _cut(
+    stretches: Sequence[Stretch], pipeline: PipelineConfig, fs: float, *, unit: str, mains: MainsPlan
+) -> CutWindows:
+    """Cut the stretches, and scale their windows by what the whole recording spans."""
+    to_fs, size = pipeline.fs, round(pipeline.window_s * pipeline.fs)
+    cleaned = _in_one([stretch.cleaned for stretch in stretches], axis=1)  # (lead, n)
+    windows = _in_one([cut(stretch.cleaned, stretch.starts, size=size) for stretch in stretches])
+    start_s = _in_one([stretch.span[0] / fs + stretch.starts / to_fs for stretch in stretches])
+    rates_bpm = [
+        window_heart_rates_bpm(stretch.beats_s, stretch.starts / to_fs, window_s=pipeline.window_s)
+        for stretch in stretches
+    ]
     offset, gain = scale_constants(windows, cleaned, scale=pipeline.scale)
     return CutWindows(
         windows=apply_scale(windows, offset, gain),
         start_s=start_s,
-        start_sample=np.rint(start_s * pipeline.fs).astype(np.int64),
-        heart_rate_bpm=np.concatenate([stretch.heart_rate_bpm for stretch in stretches]),
-        quality=_joined([stretch.quality for stretch in stretches]),
+        start_sample=np.rint(start_s * to_fs).astype(np.int64),
+        heart_rate_bpm=_in_one(rates_bpm),
+        quality=joined([stretch.quality for stretch in stretches]),
         scale_offset=offset,
         scale_gain=gain,
-        unit=physical_unit(channels[0].unit),
+        unit=unit,
         mains=mains,
-        n_excluded=n_excluded,
     )
 
 
-def read_physical(channel: Channel, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
-    """Read a channel in mV, or as recorded where its unit is not a voltage that we know."""
-    return channel.read(start, stop) * (millivolts_per_unit(channel.unit) or 1.0)
+def _in_one(arrays: Sequence[NDArray[np.float64]], *, axis: int = 0) -> NDArray[np.float64]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
 
 
-def _common_rate(recording: Recording, channels: Sequence[Channel]) -> float:
-    rates = {channel.fs for channel in channels}
-    if len(rates) > 1:
-        names = ", ".join(f"{channel.name!r} at {channel.fs:g} Hz" for channel in channels)
-        raise SignalError(f"{recording.path}: the leads differ in rate ({names}); take leads of one rate")
-    return rates.pop()
-
-
-def _usable(
-    recording: Recording,
-    channels: Sequence[Channel],
+def _n_excluded(
+    whole: Sequence[tuple[int, int]],
+    stretches: Sequence[Stretch],
     pipeline: PipelineConfig,
-    excluded: Sequence[Exclusion],
-) -> tuple[list[tuple[int, NDArray[np.float64]]], int]:
-    """Return the first sample and the signal (lead, n) of each stretch that can hold a window.
-
-    And how many windows touch what is excluded, if they were cut as if nothing was.
-    """
-    fs, found, n_excluded = channels[0].fs, [], 0
-    stride, size = (pipeline.stride_s or pipeline.window_s) * fs, pipeline.window_s * fs
-    for start, signal in _stretches(recording, channels):
-        stop = start + signal.shape[1]
-        windows = start + np.arange(_n_windows(stop - start, fs, pipeline)) * stride
-        ends = np.minimum(windows + size, stop)
-        touched = np.ones(len(windows), dtype=np.bool_)
-        for first, last in used_samples(excluded, fs, start=start, stop=stop):
-            touched &= (windows < first - ROUNDING) | (ends > last + ROUNDING)
-            if _n_windows(last - first, fs, pipeline):
-                found.append((first, signal[:, first - start : last - start]))
-        n_excluded += int(np.count_nonzero(touched))
-    return found, n_excluded
-
-
-def _stretches(
-    recording: Recording, channels: Sequence[Channel]
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the first sample and the signal (lead, n) of each stretch without a gap."""
-    n_samples = min(channel.n_samples for channel in channels)
-    for first, last in recording.segments(channels[0]):
-        end = min(last, n_samples)
-        if first < end:
-            signal = np.stack([read_physical(channel, first, end) for channel in channels])  # (lead, n)
-            usable = np.where(np.abs(signal) < LARGEST, signal, np.nan)
-            yield from ((first + start, signal[:, start:stop]) for start, stop in finite_runs(usable))
-
-
-def _n_windows(n_samples: int, fs: float, pipeline: PipelineConfig) -> int:
-    """Return how many windows a stretch of so many samples as recorded gives."""
-    if n_samples < round(pipeline.window_s * fs):
-        return 0
-    length_s = math.ceil(n_samples * pipeline.fs / fs - ROUNDING) / pipeline.fs
-    strides = (length_s - pipeline.window_s) / (pipeline.stride_s or pipeline.window_s)
-    return max(0, 1 + math.floor(strides + ROUNDING))
-
-
-def _cut_stretch(
-    signal: NDArray[np.float64], fs: float, *, start_s: float, pipeline: PipelineConfig, mains: MainsPlan
-) -> _Stretch:
-    cleaned = np.stack(
-        [
-            clean(
-                lead,
-                fs,
-                to_fs=pipeline.fs,
-                mains=mains,
-                high_pass_hz=pipeline.high_pass_hz,
-                order=pipeline.high_pass_order,
-                low_pass_hz=pipeline.low_pass_hz,
-            )
-            for lead in signal
-        ]
-    )
-    windows, start_sample = cut(
-        cleaned, pipeline.fs, window_s=pipeline.window_s, stride_s=pipeline.stride_s or pipeline.window_s
-    )
-    peaks = find_r_peaks(signal[0], fs)
-    inside_s = start_sample / pipeline.fs
-    quality = _quality(signal, fs, peaks=peaks, start_s=inside_s, window_s=pipeline.window_s)
-    rates = window_heart_rates_bpm(peaks / fs, inside_s, window_s=pipeline.window_s)
-    return _Stretch(cleaned, windows, start_s + inside_s, rates, quality)
-
-
-def _quality(
-    signal: NDArray[np.float64],
     fs: float,
-    *,
-    peaks: NDArray[np.int64],
-    start_s: NDArray[np.float64],
-    window_s: float,
-) -> WindowQuality:
-    """Judge windows as recorded, unfiltered: each by its worst lead, since a model is given all of them."""
-    start_sample, size = np.rint(start_s * fs).astype(np.int64), round(window_s * fs)
-    leads = [window_quality(lead, fs, peaks=peaks, start_sample=start_sample, size=size) for lead in signal]
-    worst = np.argmin([lead.verdict for lead in leads], axis=0)  # (N,)
-    return WindowQuality(*(np.choose(worst, [getattr(lead, name) for lead in leads]) for name in INDICES))
+    excluded: Sequence[Exclusion],
+) -> int:
+    """Count the windows that touch what is excluded, if they were cut as if nothing was."""
+    if pipeline.r_peak_at_s is None:
+        return sum(_n_touched(*span, pipeline, fs, excluded) for span in whole)
+    n, near_s = 0, 0.5 / pipeline.fs
+    for start, stop in whole:
+        for stretch in stretches:
+            first, last = stretch.span
+            if start <= first < stop:
+                begins_s = first / fs + stretch.beats_s - pipeline.r_peak_at_s
+                ends_s = begins_s + pipeline.window_s
+                inside = (begins_s >= first / fs - near_s) & (ends_s <= last / fs + near_s)
+                n += int(np.count_nonzero((begins_s >= start / fs) & (ends_s <= stop / fs) & ~inside))
+    return n
 
 
-def _joined(parts: Sequence[WindowQuality]) -> WindowQuality:
-    return WindowQuality(*(np.concatenate([getattr(part, name) for part in parts]) for name in INDICES))
+def _n_touched(
+    start: int, stop: int, pipeline: PipelineConfig, fs: float, excluded: Sequence[Exclusion]
+) -> int:
+    """Count the windows by time of the samples [start, stop) that touch what is excluded."""
+    stride, size = (pipeline.stride_s or pipeline.window_s) * fs, pipeline.window_s * fs
+    length_s = math.ceil((stop - start) * pipeline.fs / fs - ROUNDING) / pipeline.fs
+    n_windows = max(0, 1 + math.floor((length_s - pipeline.window_s) * fs / stride + ROUNDING))
+    windows = start + np.arange(n_windows) * stride
+    ends = np.minimum(windows + size, stop)
+    touched = np.ones(n_windows, dtype=np.bool_)
+    for first, last in used_samples(excluded, fs, start=start, stop=stop):
+        touched &= (windows < first - ROUNDING) | (ends > last + ROUNDING)
+    return int(np.count_nonzero(touched))
+
+
+def _warnings(
+    channels: Sequence[Channel], stretches: Sequence[Stretch], pipeline: PipelineConfig
+) -> tuple[str, ...]:
+    longest = max(stretches, key=lambda stretch: _length(stretch.span))
+    return tuple(
+        sentence
+        for channel, cleaned in zip(channels, longest.cleaned, strict=True)
+        for sentence in mains_check.mains_warnings(channel, cleaned, longest.span, pipeline)
+    )
 
 
 def at_least(cut: CutWindows, verdict: str | None) -> CutWindows:
@@ -256,29 +231,35 @@ def at_least(cut: CutWindows, verdict: str | None) -> CutWindows:
     return replace(cut, **rows, quality=quality, n_too_poor=int(np.count_nonzero(~good)))
 
 
-def _refuse_what_has_no_signal(
-    recording: Recording,
-    channels: Sequence[Channel],
-    stretches: Sequence[_Stretch],
-    pipeline: PipelineConfig,
-    *,
-    n_excluded: int,
+def _refuse_nothing_long(
+    recording: Recording, channels: Sequence[Channel], pipeline: PipelineConfig, *, excluded: bool
 ) -> None:
+    """Refuse a recording without a stretch that is as long as a window."""
     names = ", ".join(repr(channel.name) for channel in channels)
     where = f"{recording.path}, channel {names}"
     if not any(channel.n_samples for channel in channels):
         raise SignalError(
             f"{where}: not one sample (the source was cut before them); leave this recording out"
         )
-    if not any(len(stretch.windows) for stretch in stretches):
-        raise SignalError(
-            f"{where}: no stretch of {pipeline.window_s:g} s without a gap"
-            f"{' that is not excluded' if n_excluded else ''} (the recording lasts "
-            f"{channels[0].duration_s:.1f} s); choose a shorter pipeline.window_s or leave this session out"
-        )
+    raise SignalError(
+        f"{where}: no stretch of {pipeline.window_s:g} s without a gap"
+        f"{' that is not excluded' if excluded else ''} (the recording lasts "
+        f"{channels[0].duration_s:.1f} s); choose a shorter pipeline.window_s or leave this session out"
+    )
+
+
+def _refuse_nothing_in_it(
+    recording: Recording, channels: Sequence[Channel], stretches: Sequence[Stretch]
+) -> None:
+    """Refuse a recording with a flat lead, or one cut by beats that has none."""
     for lead, channel in enumerate(channels):
-        if not any(np.ptp(stretch.cleaned[lead]) > 1e-9 for stretch in stretches):
+        if not any(np.ptp(stretch.cleaned[lead]) > FLAT for stretch in stretches):
             raise SignalError(
                 f"{recording.path}, channel {channel.name!r}: flat from start to end; an electrode or the "
                 "wrong channel? Name another with --channel, or leave this recording out"
             )
+    if not any(len(stretch.starts) for stretch in stretches):
+        raise SignalError(
+            f"{recording.path}, channel {channels[0].name!r}: no heart beat with a window around it; cut by "
+            "time (pipeline.r_peak_at_s: none), or leave this recording out"
+        )

@@ -5,13 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from support.recordings import simulated
 
+from ecgkit.analysis import quality as module
+from ecgkit.analysis.coarse import thinned
 from ecgkit.analysis.quality import (
+    INDICES,
     THRESHOLDS,
     VERDICTS,
     WindowQuality,
-    finite_runs,
+    joined,
     template_correlation,
     window_quality,
+    worst,
 )
 from ecgkit.analysis.rpeaks import find_r_peaks
 from ecgkit.simulate import noise
@@ -44,14 +48,6 @@ def test_template_correlation_without_beats_is_0() -> None:
         np.zeros(300), FS, peaks=np.array([], dtype=int), start_sample=np.array([0]), size=300
     )
     np.testing.assert_array_equal(none, [0])
-
-
-def test_finite_runs_stop_at_every_lead() -> None:
-    signal = np.zeros((2, 10))
-    signal[0, 3] = np.nan
-    signal[1, 7:9] = np.inf
-    assert finite_runs(signal) == [(0, 3), (4, 7), (9, 10)]
-    assert finite_runs(np.full((1, 3), np.nan)) == []
 
 
 def judged(raw: np.ndarray, fs: float, *, window_s: float = 3.0) -> WindowQuality:
@@ -129,6 +125,41 @@ def test_window_quality_p_sqi_and_k_sqi_of_known_signals() -> None:
 def test_thresholds_are_those_of_the_indices_and_fall() -> None:
     assert [*THRESHOLDS, "verdict"] == list(WindowQuality.__dataclass_fields__)
     assert all(good > usable for good, usable in THRESHOLDS.values())
+
+
+def test_window_quality_of_a_thinned_signal_is_that_of_the_signal() -> None:
+    raw = simulated(2, fs=2000.0).ecg_mv
+    peaks, start = find_r_peaks(raw, 2000.0), np.arange(0, len(raw) - 5999, 6000)
+    of_raw = window_quality(raw, 2000.0, peaks=peaks, start_sample=start, size=6000)
+    of_thin = window_quality(
+        thinned(raw, 8), 250.0, peaks=peaks // 8, start_sample=start // 8, size=6000 // 8
+    )
+    for name in INDICES:
+        np.testing.assert_array_equal(getattr(of_raw, name), getattr(of_thin, name))
+
+
+def test_window_quality_looks_at_long_stretches_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = simulated(2, fs=250.0, duration_s=300.0).ecg_mv
+    whole = judged(raw, 250.0)
+    monkeypatch.setattr(module, "PART_S", 60.0)
+    in_parts = judged(raw, 250.0)
+    assert len(in_parts.verdict) == len(whole.verdict) == 100
+    np.testing.assert_array_equal(in_parts.verdict, whole.verdict)
+    np.testing.assert_array_equal(in_parts.p_sqi, whole.p_sqi)  # of the window alone
+    np.testing.assert_allclose(in_parts.k_sqi, whole.k_sqi, rtol=1e-2)
+    np.testing.assert_allclose(in_parts.template, whole.template, atol=0.05)
+    assert (in_parts.template != whole.template).any()  # of each minute's median beat
+
+
+def test_worst_takes_the_first_of_equals() -> None:
+    leads = [
+        WindowQuality(*(np.array(row, dtype=float) for row in np.full((5, 3), value)), np.array(verdicts))
+        for value, verdicts in ((0.1, [2, 0, 1]), (0.2, [1, 0, 2]))
+    ]
+    found = worst(leads)
+    assert found.verdict.tolist() == [1, 0, 1]
+    assert found.k_sqi.tolist() == [0.2, 0.1, 0.1]
+    assert joined([found, found]).verdict.tolist() == [1, 0, 1, 1, 0, 1]
 
 
 @settings(deadline=None, max_examples=40)

@@ -4,11 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import upfirdn
 
+from ecgkit.preprocess import fir as module
 from ecgkit.preprocess.fir import (
     SAMPLE_BITS,
     TAPS_BITS,
+    Piece,
     filter_rows,
     mirrored,
+    mirrored_span,
     row_filter,
     whole_samples,
     whole_taps,
@@ -66,8 +69,21 @@ def test_whole_samples_are_off_by_half_a_unit_at_most(values: list[float]) -> No
 @given(st.integers(1, 30), st.integers(-100, 100), st.integers(0, 100))
 def test_mirrored_goes_back_and_forth(n_samples: int, start: int, n: int) -> None:
     signal = np.arange(n_samples, dtype=np.int16)
-    far = np.pad(signal, 400, mode="reflect")
-    np.testing.assert_array_equal(mirrored(signal, start, n, dtype=float), far[400 + start : 400 + start + n])
+    far = np.pad(signal, 400, mode="reflect")[400 + start : 400 + start + n]
+    np.testing.assert_array_equal(mirrored(Piece(signal, 0, n_samples), start, n, dtype=float), far)
+    first, last = mirrored_span(start, start + n, n_samples)
+    if start < n_samples and start + n > 0:  # part of it lies in the signal
+        piece = Piece(signal[first:last], first, n_samples)
+        np.testing.assert_array_equal(mirrored(piece, start, n, dtype=float), far)
+
+
+def test_filter_rows_in_products_of_any_size_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    filter_ = row_filter(np.arange(-20.0, 21.0), up=2, down=5, group=4)
+    inputs = np.random.default_rng(0).integers(-(2**27), 2**27, filter_.n_inputs(50)).astype(float)
+    expected = filter_rows(inputs, filter_, rows=50)
+    for at_once in (1, 1000, 1 << 40):
+        monkeypatch.setattr(module, "ONE_THREAD", at_once)
+        np.testing.assert_array_equal(filter_rows(inputs, filter_, rows=50), expected)
 
 
 def test_filter_rows_of_float32_is_exact_as_well() -> None:

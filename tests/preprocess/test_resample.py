@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -9,7 +10,14 @@ from scipy.signal import resample_poly
 
 from ecgkit.errors import SignalError
 from ecgkit.preprocess import resample as module
-from ecgkit.preprocess.resample import anti_alias_taps, rate_ratio, resample
+from ecgkit.preprocess.resample import (
+    anti_alias_taps,
+    rate_ratio,
+    resample,
+    resample_portion,
+    resampled_size,
+    resampling_portions,
+)
 from ecgkit.simulate.study import simulate_recording
 
 RATES = [250.0, 500.0, 1000.0, 2000.0]
@@ -108,6 +116,35 @@ def test_resample_counts_give_the_same_bits_in_any_type_and_block(
         monkeypatch.setattr(module, "CHUNK", chunk)
         monkeypatch.setattr(module, "LEAST_ROWS", 1)
         np.testing.assert_array_equal(resample(counts, fs, to_fs=to_fs), expected)
+
+
+@pytest.mark.parametrize(("fs", "to_fs"), [*ALL_RATES, (500.0, 500.0), (1000.0, 20.0)])
+@pytest.mark.parametrize("scale", [None, 0.0003])
+def test_resample_part_by_part_gives_the_same_bits(
+    fs: float, to_fs: float, scale: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 200)
+    monkeypatch.setattr(module, "LEAST_ROWS", 1)
+    signal = counts_of(fs, duration_s=20.03)
+    if scale is not None:
+        signal = signal * scale
+    expected = resample(signal, fs, to_fs=to_fs)
+    for at_least, spare in ((1, 0), (2000, 7), (10**6, 3)):
+        parts = list(
+            resampling_portions(len(signal), fs, to_fs=to_fs, dtype=signal.dtype, at_least=at_least, spare=spare)
+        )
+        assert [parts[0].first, *(p.last for p in parts)] == [*(p.first for p in parts), len(expected)]
+        assert all(after.start <= before.stop - spare for before, after in itertools.pairwise(parts))
+        assert len(parts) == 1 or at_least < 10**6
+        found = [resample_portion(signal[p.start : p.stop], p, fs, to_fs=to_fs) for p in parts]
+        np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 37, 1000])
+def test_resampling_parts_of_short_signals(n: int) -> None:
+    parts = list(resampling_portions(n, 2000.0, to_fs=100.0, dtype=np.dtype(np.int16)))
+    assert [(part.start, part.stop) for part in parts] == ([(0, n)] if n else [])
+    assert resampled_size(n, 2000.0, to_fs=100.0) == -(-n // 20)
 
 
 def test_resample_gives_the_same_bits_with_other_kernels_and_threads() -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ecgkit.preprocess.fir import Piece
 from ecgkit.preprocess.resample import anti_alias_taps
 from ecgkit.preprocess.thin import LEAST_RATIO, taps_after, thinned, thinner_for
 
@@ -52,7 +53,7 @@ def test_thinned_sums_of_the_largest_counts_are_exact() -> None:
     thinner = thinner_for(20, of_int16=True)
     assert thinner is not None
     counts = np.full(4000, -32768, dtype=np.int16)
-    sums, unit = thinned(counts, thinner, 0, 900)
+    sums, unit = thinned(Piece(counts, 0, 4000), thinner, 0, 900)
     np.testing.assert_array_equal(sums * unit, -32768 * 512)
 
 
@@ -62,6 +63,6 @@ def test_thinned_floats_are_those_of_the_counts() -> None:
     for of_int16, signal in ((True, counts), (False, counts.astype(float))):
         thinner = thinner_for(20, of_int16=of_int16)
         assert thinner is not None
-        sums, unit = thinned(signal, thinner, -40, 1000)
+        sums, unit = thinned(Piece(signal, 0, 4000), thinner, -40, 1000)
         both.append(sums * unit)
     np.testing.assert_array_equal(*both)

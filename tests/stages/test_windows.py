@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.recordings import in_memory
+from support.recordings import in_memory, simulated
 
 from ecgkit.analysis.quality import VERDICTS
 from ecgkit.config import PipelineConfig
-from ecgkit.errors import SignalError
+from ecgkit.errors import ConfigError, SignalError
 from ecgkit.exclusions import Exclusion
 from ecgkit.readers import read
 from ecgkit.records import Recording
@@ -232,3 +233,180 @@ def test_cut_recording_windows_touch_no_excluded_span(
     samples = np.ceil(np.array(spans_s).reshape(-1, 2) * fs - 1e-6)  # the first that is out, and is in again
     touched = [((at * fs < samples[:, 1]) & ((at + 3) * fs > samples[:, 0])).any() for at in all_s]
     assert found.n_excluded == sum(touched)
+
+
+# field -> (what else is set, its values): each gives something else, or is refused
+EVERY_SETTING: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
+    "fs": ({}, (100.0, 125.0)),
+    "mains_hz": ({"fs": 250}, (50.0, 60.0)),
+    "mains": ({"fs": 250}, ("auto", "none")),
+    "mains_lines": ({"fs": 250}, (1, 2)),
+    "high_pass_hz": ({}, (0.5, 0.05)),
+    "high_pass_order": ({}, (5, 2)),
+    "low_pass_hz": ({}, (None, 30.0)),
+    "polarity": ({}, ("as-recorded", "upright")),
+    "scale": (
+        {"r_peak_at_s": 0.3, "window_s": 0.8},
+        ("recording", "recording-percentile", "window", "window-percentile", "none"),
+    ),
+    "window_s": ({}, (3.0, 2.5)),
+    "stride_s": ({}, (None, 1.5)),
+    "r_peak_at_s": ({}, (None, 0.0, 1.5)),
+    "min_quality": ({}, (None, "doubtful", "accept")),
+}
+
+
+def upside_down(*, fs: float = 1000.0) -> Recording:
+    """An ECG whose electrodes were changed over, with hum and a noisy stretch."""
+    made = simulated(2, fs=fs, duration_s=60.0)
+    t = np.arange(len(made.ecg_mv)) / fs
+    hum = 0.1 * (np.sin(2 * np.pi * 60 * t) + np.sin(2 * np.pi * 120 * t))
+    moved = np.random.default_rng(0).normal(0, 3, len(t)) * ((t >= 30) & (t < 34))
+    trembled = (0.3 * np.sin(2 * np.pi * 32 * t) + np.sin(2 * np.pi * 0.2 * t)) * ((t >= 42) & (t < 48))
+    return in_memory(np.rint((-made.ecg_mv + hum + moved + trembled) * 1000).astype(np.int16), fs, unit="uV")
+
+
+@pytest.mark.parametrize("name", PipelineConfig.model_fields)
+def test_cut_recording_every_setting_makes_a_difference(name: str) -> None:
+    others, values = EVERY_SETTING[name]
+    seen = set()
+    for value in values:
+        pipeline = PipelineConfig(**others, **{name: value})
+        found = at_least(cut_recording(upside_down(), [0], pipeline), pipeline.min_quality)
+        seen.add((found.windows.shape, found.windows.tobytes()))
+    assert len(seen) == len(values)
+
+
+def test_cut_recording_alias_notch_is_refused_or_makes_a_difference() -> None:
+    recording = upside_down(fs=100.0)
+    removed, kept = (
+        cut_recording(recording, [0], PipelineConfig(mains=mode)) for mode in ("alias-notch", "none")
+    )
+    assert removed.mains.method == "alias-notch"
+    assert not np.array_equal(removed.windows, kept.windows)
+    with pytest.raises(SignalError, match="alias-notch"):
+        cut_recording(recording, [0], PAPER)
+
+
+def test_cut_recording_50_hz_at_100_hz_can_not_be_undone() -> None:
+    recording = recording_of(pulses(30.0, 100.0), fs=100.0)
+    for mode in ("auto", "alias-notch"):
+        with pytest.raises(SignalError, match="lies at 50 Hz, where no notch can be: it can't be undone"):
+            cut_recording(recording, [0], PipelineConfig(mains_hz=50, mains=mode))
+    assert cut_recording(recording, [0], PipelineConfig(mains_hz=50, mains="none")).mains.method == "none"
+
+
+def test_cut_recording_counts_or_millivolts_are_the_same() -> None:
+    counts = np.rint(simulated(3, fs=2000.0).ecg_mv / 3e-4).astype(np.int16)
+    pipeline = replace_settings(scale="none")
+    from_counts = cut_recording(in_memory(counts, 2000.0, scale=3e-4), [0], pipeline)
+    for other in (in_memory(counts * 3e-4, 2000.0), in_memory(counts * 3e-7, 2000.0, unit="V")):
+        found = cut_recording(other, [0], pipeline)
+        worst = np.abs(found.windows - from_counts.windows).max()
+        assert worst < 1e-6 * np.ptp(from_counts.windows)
+        np.testing.assert_array_equal(found.quality.verdict, from_counts.quality.verdict)
+    offset = replace(in_memory(counts, 2000.0, scale=3e-4).channels[0], offset=-7.5)
+    moved = replace(in_memory(counts, 2000.0), channels=(offset,))
+    np.testing.assert_array_equal(cut_recording(moved, [0], pipeline).windows, from_counts.windows)
+
+
+def by_beats(**values: object) -> PipelineConfig:
+    return replace_settings(window_s=0.8, r_peak_at_s=0.3, **values)
+
+
+def test_cut_recording_by_beats_has_each_r_peak_at_one_place() -> None:
+    found = cut_recording(recording_of(pulses(30.0)), [0], by_beats())
+    assert found.windows.shape == (30, 1, 80)
+    np.testing.assert_array_equal(found.windows[:, 0].argmax(axis=1), 30)
+    np.testing.assert_allclose(found.start_s, np.arange(30) + 0.2, atol=1e-9)
+    np.testing.assert_allclose(found.heart_rate_bpm, 60, rtol=1e-4)
+    assert len(found.quality.verdict) == 30
+    assert set(found.quality.verdict) == {ACCEPT}
+
+
+def test_cut_recording_by_beats_uses_the_beats_it_is_given() -> None:
+    given = [np.array([3.5, 7.5]), np.array([12.5])]
+    found = cut_recording(recording_of(pulses(30.0)), [0], by_beats(), beats_s=given)
+    np.testing.assert_allclose(found.start_s, [3.2, 7.2, 12.2])
+    with pytest.raises(SignalError, match="no heart beat with a window around it"):
+        cut_recording(recording_of(pulses(30.0)), [0], by_beats(), beats_s=())
+
+
+def test_cut_recording_by_beats_never_crosses_a_gap_or_what_is_excluded() -> None:
+    signal = pulses(40.0)
+    signal[15_600] = np.nan
+    recording = recording_of(signal, pauses=(10_400,))
+    found = cut_recording(recording, [0], by_beats(), excluded((20.45, 22.0), (30.0, 31.0)))
+    beats = np.rint(found.start_s - 0.2).astype(int)
+    assert beats.tolist() == [*range(10), *range(11, 15), *range(16, 20), *range(22, 30), *range(31, 40)]
+    assert found.n_excluded == 0  # of beats that are not themselves excluded
+    beside = cut_recording(recording, [0], by_beats(), excluded((20.9, 22.3)))
+    assert beside.n_excluded == 2  # those of 20.5 and 22.5 s
+
+
+def test_cut_recording_goes_by_time_or_by_beats() -> None:
+    with pytest.raises(ConfigError, match="cut by time or by beats, not both"):
+        cut_recording(recording_of(pulses(9.0)), [0], by_beats(stride_s=1.0))
+    with pytest.raises(ConfigError, match=r"r_peak_at_s: 3 s, expected less than pipeline.window_s"):
+        cut_recording(recording_of(pulses(9.0)), [0], replace_settings(r_peak_at_s=3.0))
+
+
+def test_cut_recording_turns_the_leads_that_are_upside_down() -> None:
+    one = simulated(2, fs=500.0).ecg_mv
+    leads = [in_memory(signal, 500.0).channels[0] for signal in (one, -one, 0.5 * one)]
+    channels = tuple(replace(lead, index=i, name="ABC"[i]) for i, lead in enumerate(leads))
+    recording = replace(in_memory(one, 500.0), channels=channels)
+    as_recorded, turned = (
+        cut_recording(recording, [0, 1, 2], replace_settings(polarity=polarity, scale="none"))
+        for polarity in ("as-recorded", "upright")
+    )
+    assert (as_recorded.turned, turned.turned) == ((), ("B",))
+    np.testing.assert_array_equal(turned.windows[:, 1], -as_recorded.windows[:, 1])
+    np.testing.assert_array_equal(turned.windows[:, [0, 2]], as_recorded.windows[:, [0, 2]])
+    np.testing.assert_array_equal(turned.windows[:, 0], turned.windows[:, 1])
+
+
+SPLIT = simulated(3, fs=250.0, duration_s=40.0)
+SPLIT_COUNTS = np.rint(SPLIT.ecg_mv / 3e-4).astype(np.int16)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.integers(1, len(SPLIT_COUNTS) - 1), max_size=3, unique=True).map(sorted),
+    st.lists(st.integers(0, len(SPLIT_COUNTS)), min_size=2, max_size=2, unique=True).map(sorted),
+    st.booleans(),
+)
+def test_cut_recording_equals_cutting_its_pieces(
+    pauses: list[int], taken_out: list[int], by_heart: bool
+) -> None:
+    options = {"window_s": 0.8, "r_peak_at_s": 0.3} if by_heart else {"window_s": 3.0, "stride_s": 1.0}
+    pipeline = replace_settings(scale="window", **options)
+    recording = in_memory(SPLIT_COUNTS, 250.0, scale=3e-4, pauses=pauses)
+    edges = sorted({0, *pauses, *taken_out, len(SPLIT_COUNTS)})
+    pieces = [
+        (first, last)
+        for first, last in itertools.pairwise(edges)
+        if not (taken_out[0] <= first and last <= taken_out[1])
+    ]
+    expected = []
+    for first, last in pieces:
+        try:
+            piece = cut_recording(in_memory(SPLIT_COUNTS[first:last], 250.0, scale=3e-4), [0], pipeline)
+        except SignalError:
+            continue
+        expected.append((first / 250, piece))
+    span_s = excluded((taken_out[0] / 250, taken_out[1] / 250))
+    if not expected:
+        with pytest.raises(SignalError):
+            cut_recording(recording, [0], pipeline, span_s)
+        return
+    found = cut_recording(recording, [0], pipeline, span_s)
+    np.testing.assert_array_equal(found.windows, np.concatenate([piece.windows for _, piece in expected]))
+    np.testing.assert_allclose(
+        found.start_s, np.concatenate([start_s + piece.start_s for start_s, piece in expected]), atol=1e-9
+    )
+    for name in ("heart_rate_bpm", "scale_offset", "scale_gain"):
+        pieced = np.concatenate([getattr(piece, name) for _, piece in expected])
+        np.testing.assert_allclose(getattr(found, name), pieced, rtol=1e-9)
+    verdicts = np.concatenate([piece.quality.verdict for _, piece in expected])
+    np.testing.assert_array_equal(found.quality.verdict, verdicts)
