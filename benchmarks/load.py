@@ -32,11 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.dataset.batches import Batches, Batching
+from ecgkit.dataset.shards import ShardedWindows
+from ecgkit.dataset.stored import StoredWindows, window_file
 
 N_WINDOWS, N_PAST_MEMORY, N_SAMPLES, BATCH = 1_000_000, 10_000_000, 300, 256
 TILE = 20_000  # windows that are made; the files repeat them
 RATIO_GOAL, RATE_GOAL, RESIDENT_GOAL_MB = 20, 1e6, 100
 LONGEST_S = 5.0  # for the sides that would take hours
+N_SHARDS = 8
 BLOCKS = ((1024, 16), (256, 64), (128, 128))
 
 Windows = NDArray[np.float32]
@@ -59,6 +62,7 @@ def main() -> None:
         path = Path(folder) / "windows.h5"
         write_windows(path, N_WINDOWS // share)
         cached(path, rounds)
+        against_shards(path, rounds)
         path.unlink()
         room = shutil.disk_usage(folder).free // (2 * 4 * N_SAMPLES)
         if room < N_PAST_MEMORY // share:
@@ -78,6 +82,23 @@ def cached(path: Path, rounds: int) -> None:
         table(
             loaders, best=max(rate for name, rate in loaders.items() if name.startswith("DataLoader, h5py"))
         )
+
+
+def against_shards(path: Path, rounds: int) -> None:
+    """Compare windows in shards with the same ones in one file."""
+    whole = map_windows(path)
+    shards = write_shards(path, whole)
+    for written in (path, *(file.path for file in shards.stored.files)):
+        read_anew(written)
+    print(f"| windows/s per core | one file | {N_SHARDS} shards | ratio |\n|---|---|---|---|")
+    for way in ("memory", "mapped", "blocks"):
+        both = [Batches(windows, Batching(batch_size=BATCH, seed=0), way=way) for windows in (whole, shards)]
+        sides = {str(side): partial(count_epoch, batches) for side, batches in enumerate(both)}
+        one, several = rates(sides, rounds).values()
+        print(f"| {way} | {one / 1e3:,.0f}k | {several / 1e3:,.0f}k | {several / one:.2f} |")
+    print(flush=True)
+    for file in shards.stored.files:
+        file.path.unlink()
 
 
 def h5py_sides(stored: h5py.Dataset) -> dict[str, Callable[[], int]]:
@@ -260,6 +281,18 @@ def write_windows(path: Path, n_windows: int) -> None:
         os.fsync(written.fileno())
 
 
+def write_shards(path: Path, windows: Windows) -> ShardedWindows:
+    """Write windows as shards beside a file."""
+    files = []
+    for number, rows in enumerate(np.array_split(np.arange(len(windows)), N_SHARDS)):
+        shard = path.with_name(f"shard-{number}.h5")
+        with h5py.File(shard, "w", libver=("v110", "v110")) as file:
+            file["windows"] = windows[rows[0] : rows[-1] + 1]
+        mapped = map_windows(shard)
+        files.append(window_file(shard, mapped.offset, mapped.shape, shard.stat()))
+    return ShardedWindows(StoredWindows(tuple(files)))
+
+
 def ecg_like() -> Windows:
     """Return windows of an ECG-like wave with noise, scaled to 0-1, (TILE, 1, N_SAMPLES)."""
     random = np.random.default_rng(0)
@@ -271,6 +304,16 @@ def ecg_like() -> Windows:
 def drop_from_cache(path: Path) -> None:
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def read_anew(path: Path) -> None:
+    """Have a file in the cache as reading leaves it: how it was written tells in the speed."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while file.read(1 << 20):
+            pass
 
 
 def resident_mb(field: str) -> float:

@@ -20,6 +20,7 @@ from ecgkit.lookup import pick
 from ecgkit.models.dual_task import ModelSpec, build_model, last_shared_weight
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.loop import FitSettings, fit, known_cross_entropy
+from ecgkit.training.supply import Labelled
 
 SPEC = ModelSpec("resnet", "sca", n_leads=1, n_samples=300, n_subjects=15, n_conditions=3)
 N_WINDOWS, BATCH = 1890, 16
@@ -77,7 +78,8 @@ def epoch_cpu_s(balancing: str, n_epochs: int = 3) -> float:
     labels = [random.integers(0, n, N_WINDOWS) for n in (SPEC.n_subjects, SPEC.n_conditions)]
     settings = FitSettings(n_epochs, BATCH, 0.001, balancing, seed=0, threads=1, device="cpu")
     times = [time.process_time()]
-    fit(SPEC, windows, *labels, settings=settings, on_epoch=lambda _: times.append(time.process_time()))
+    data = Labelled(windows, *labels)
+    fit(SPEC, data, settings=settings, on_epoch=lambda _: times.append(time.process_time()))
     return float(min(np.diff(times)))
 
 

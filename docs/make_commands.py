@@ -22,7 +22,7 @@ Written by `python docs/make_commands.py` from what `ecgkit COMMAND --help` says
 
 A study is found by `--study`, else by the nearest `study.yaml` upwards, else it is `./study`. `dataset.h5`
 and `runs/` lie in it. A setting comes from, last wins: what is built in (the paper), the protocol,
-`study.yaml`, the file named by `--config`, the option.
+`study.yaml`, the file named by `--config`, the option; a preset comes right after what is built in.
 
 Exit codes: 0 done, 1 part of it failed (a session left out of a data set; `info --check` or `protocol check`
 found something) or the reader of the output went away, 2 bad input or usage, 130 interrupted.
@@ -34,12 +34,15 @@ SETTINGS_HEAD = """\
 What a file for `--config` may hold, all of it optional:
 
 ```yaml
-pipeline: {mains_hz: 50, window_s: 10, scale: window-percentile}
+preset: recommended
+sessions: {conditions: [rest, exercise]}
+pipeline: {mains_hz: 50, window_s: 10}
 splits: {seed: 1}
 train: {balancing: equal, epochs: 20}
 ```
 
-`build-dataset` uses `pipeline` and `splits`, `train` uses `train`.
+`preset` (paper or recommended) lies under all the others. `build-dataset` uses `sessions`, `pipeline` and
+`splits`, `train` uses `train`.
 """
 CHOICES = {"backbone": BACKBONES, "attention": ATTENTIONS, "balancing": BALANCERS}
 
@@ -52,7 +55,10 @@ def page() -> str:
 
 def settings() -> Iterator[str]:
     """Give a table of the fields of each section of the config."""
-    for name, part in Config.model_fields.items():
+    sections = {
+        name: part for name, part in Config.model_fields.items() if hasattr(part.annotation, "model_fields")
+    }
+    for name, part in sections.items():
         yield f"| `{name}` | default | meaning |\n|---|---|---|"
         for field, about in part.annotation.model_fields.items():
             known = f"; known: {', '.join(CHOICES[field])}" if field in CHOICES else ""

@@ -336,6 +336,17 @@ def _read_later(reader: Any, first: int, start: int, stop: int, *size: int) -> A
     return reader(start + first, stop + first, *size)
 
 
+def condition_key(text: str) -> str:
+    """Return a condition as its key is written: in small letters, with _ for - and spaces.
+
+    Examples
+    --------
+    >>> condition_key(" Deep breathing")
+    'deep_breathing'
+    """
+    return re.sub(r"[-\s]+", "_", text.strip()).casefold()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Tags:
     """Who, in which condition, on which visit, in which take: what makes a session.

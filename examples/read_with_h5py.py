@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 with h5py.File(sys.argv[1]) as file:
-    if (file.attrs["format"], file.attrs["format_version"]) != ("ecgkit-dataset", "1.1"):
-        sys.exit(f"{sys.argv[1]}: expected an ecgkit-dataset 1.1")
+    if (file.attrs["format"], file.attrs["format_version"]) != (b"ecgkit-dataset", b"1.2"):
+        sys.exit(f"{sys.argv[1]}: expected an ecgkit-dataset 1.2")
     ecg = file["windows"][:, 0]  # (N, T): the first lead
     rate = np.nan_to_num(file["table/heart_rate_bpm"][:], nan=75.0)
     can_be_trusted = file["table/quality"][:] > 0  # 0 reject, 1 doubtful, 2 accept

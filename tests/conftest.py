@@ -17,9 +17,11 @@ WITH_TORCH = importlib.util.find_spec("torch") is not None
 NEEDS_TORCH = (
     "models",
     "training",
+    "stages/test_models",
     "stages/test_train",
     "stages/test_predict",
     "stages/test_executing",
+    "cli/test_models",
     "cli/test_train",
     "cli/test_predict",
     "cli/test_demo",

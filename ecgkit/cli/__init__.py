@@ -39,12 +39,20 @@ COMMANDS = {
     "export": "ecgkit.cli.export:export",
     "build-dataset": "ecgkit.cli.build_dataset:build_dataset",
     "dataset": "ecgkit.cli.dataset:dataset",
+    "models": "ecgkit.cli.models:models",
     "train": "ecgkit.cli.train:train",
     "predict": "ecgkit.cli.predict:predict",
 }
 
 # package -> the extra that it comes with
-EXTRAS = {"torch": "train", "safetensors": "train", "pyarrow": "exports", "edfio": "formats"}
+EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "pyarrow": "exports",
+    "edfio": "formats",
+    "distributed": "cluster",
+    "dask": "cluster",
+}
 
 
 class CommandTable(click.Group):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ecgkit.stages.dataset_verify import VerifiedDataset
 
 PATH = click.Path(path_type=Path)
+MOST_SHOWN = 10
 HEAD_COLUMNS = ("subject", "condition", "visit", "take", "start_s", "heart_rate_bpm", "quality")
 file_argument = click.argument("file", type=PATH, required=False)
+study_option = click.option("--study", type=PATH, help="Study folder, of whose data set it is.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print it for scripts.")
 
 
@@ -24,31 +26,35 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print it for
 def dataset() -> None:
     """Look at a data set, check it, compare it with another one.
 
-    FILE is the study's data set unless one is named.
+    FILE is the study's data set unless one is named; the study is that of --study, else the one that you
+    are in.
 
     \b
     ecgkit dataset info
     ecgkit dataset verify
-    ecgkit dataset diff before.h5 study/dataset.h5
+    ecgkit dataset head --study ../other/study
+    ecgkit dataset diff before.h5
     """
 
 
 @dataset.command()
 @file_argument
+@study_option
 @json_option
-def info(file: Path | None, as_json: bool) -> None:
+def info(file: Path | None, study: Path | None, as_json: bool) -> None:
     """Say who and what is in a data set, how it was made, and what its splits can show."""
     from ecgkit.cli.console import show_json
     from ecgkit.stages import dataset_info as stage
 
-    found = stage.run(_path(file))
+    found = stage.run(_path(file, study))
     show_json(found.as_json()) if as_json else _show_info(found)
 
 
 @dataset.command()
 @file_argument
+@study_option
 @json_option
-def verify(file: Path | None, as_json: bool) -> int:
+def verify(file: Path | None, study: Path | None, as_json: bool) -> int:
     """Read all of a data set and check that it is what it says: content, table, splits.
 
     The content is hashed anew; splits are held against what their schemes claim. Exits with 1 if anything
@@ -58,25 +64,27 @@ def verify(file: Path | None, as_json: bool) -> int:
     from ecgkit.stages import dataset_verify as stage
 
     with console.progress(quiet=as_json) as bars:
-        found = stage.run(_path(file), progress=bars)
+        found = stage.run(_path(file, study), progress=bars)
     console.show_json(found.as_json()) if as_json else _show_verified(found)
     return 0 if found.is_sound else EXIT_FAILED
 
 
 @dataset.command()
 @click.argument("a", type=PATH)
-@click.argument("b", type=PATH)
+@click.argument("b", type=PATH, required=False)
+@study_option
 @json_option
-def diff(a: Path, b: Path, as_json: bool) -> int:
+def diff(a: Path, b: Path | None, study: Path | None, as_json: bool) -> int:
     """Compare two data sets: settings, sessions, windows, splits. Exits with 1 if they differ.
 
-    Windows are the same if they are of the same session and start.
+    B is the study's data set unless one is named. Windows are the same if they are of the same session and
+    start.
     """
     from ecgkit.cli import EXIT_FAILED, console
     from ecgkit.stages import dataset_diff as stage
 
     with console.progress(quiet=as_json) as bars:
-        found = stage.run(a, b, progress=bars)
+        found = stage.run(a, _path(b, study), progress=bars)
     console.show_json(found.as_json()) if as_json else _show_diff(found)
     return 0 if found.is_same else EXIT_FAILED
 
@@ -86,24 +94,27 @@ def diff(a: Path, b: Path, as_json: bool) -> int:
 @click.option(
     "--rows", "n_rows", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many."
 )
+@study_option
 @json_option
-def head(file: Path | None, n_rows: int, as_json: bool) -> None:
+def head(file: Path | None, n_rows: int, study: Path | None, as_json: bool) -> None:
     """Show the first rows of a data set's table; with --json all columns."""
     from ecgkit.cli.console import show_json, show_table
     from ecgkit.stages import dataset_info as stage
 
-    rows = stage.head(_path(file), n_rows=n_rows)
+    rows = stage.head(_path(file, study), n_rows=n_rows)
     if as_json:
         show_json(rows)
     else:
         show_table(HEAD_COLUMNS, ([_cell(row[name]) for name in HEAD_COLUMNS] for row in rows))
 
 
-def _path(file: Path | None) -> Path:
+def _path(file: Path | None, study: Path | None) -> Path:
     """Return the data set that is meant: the one named, else the study's."""
     from ecgkit.study.folder import find_study
 
-    return file or find_study() / "dataset.h5"
+    if file is not None and study is not None:
+        raise click.UsageError("expected a data set, or --study and its folder, and not both")
+    return file or find_study(study) / "dataset.h5"
 
 
 def _cell(value: object) -> str:
@@ -134,15 +145,27 @@ def _facts(found: DatasetInfo) -> Iterator[tuple[str, str]]:
     data = found.data
     yield "study", f"{data.study}, protocol {data.protocol}"
     length = f"{data.window_s:g} s at {data.fs:g} Hz, lead {', '.join(data.leads)}, {data.unit}"
-    yield "windows", f"{len(data)} of {length} ({found.size_bytes / 1e6:.1f} MB)"
+    files = f" in {len(data.files)} files" if len(data.files) > 1 else ""
+    yield "windows", f"{len(data)} of {length} ({found.size_bytes / 1e6:.1f} MB{files})"
     n_files = len({of["sha256"] for of in data.sources.values()})
     yield "from", f"{len(data.sessions)} sessions of {len(data.subjects)} subjects, {n_files} source files"
     yield from found.people.items()
-    for key, out in data.left_out.items():
-        yield "left out", f"{key}: {out['reason']}"
+    for name, counts in found.labels.items():
+        yield "own label", f"{name} (sessions): {_listed(counts)}"
+    reasons = [f"{key}: {out['reason']}" for key, out in data.left_out.items()]
+    reasons.sort(key=lambda text: ": not chosen: " in text)  # last what was not even asked for
+    for text in reasons[:MOST_SHOWN]:
+        yield "left out", text
+    if len(reasons) > MOST_SHOWN:
+        yield "left out", f"and {len(reasons) - MOST_SHOWN} more sessions (--json lists all)"
     yield "pipeline", ", ".join(f"{name} {value}" for name, value in data.pipeline.items())
     yield "made with", ", ".join(f"{name} {of}" for name, of in data.versions.items())
     yield "content", f"sha256 {data.sha256}"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    shown = [f"{label or 'not known'} {count}" for label, count in list(counts.items())[:MOST_SHOWN]]
+    return ", ".join(shown) + (f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else "")
 
 
 def _counted(found: DatasetInfo) -> Iterator[list[str]]:

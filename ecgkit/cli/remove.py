@@ -34,8 +34,9 @@ def remove(
 ) -> None:
     """Take SESSIONs out of the study; its log keeps their tags and hashes.
 
-    With --erase, for a subject who withdraws: sessions, the row in participants.tsv, the subject's lines in
-    the log, the data set if it holds the subject, and the runs that were trained with the subject.
+    With --erase, for a subject who withdraws: sessions, the rows in participants.tsv and labels.tsv, the
+    subject's lines in the log, the data set if it holds the subject, and the runs that were trained with the
+    subject.
 
     \b
     ecgkit remove sub-07_visit-1_cond-rest --reason "recorded with a broken cable"
@@ -104,10 +105,14 @@ def _show_plan(found: Erasure) -> None:
         show(f"  session {key}")
     if found.participant:
         show("  the row in participants.tsv")
+    if found.labels:
+        show(f"  {found.labels} {'row' if found.labels == 1 else 'rows'} of labels.tsv")
     if found.log_entries:
         show(f"  {found.log_entries} entries of changes.jsonl, or the name in them")
     if found.dataset:
-        show("  dataset.h5, which holds the subject or can't be read; build it again afterwards")
+        show(
+            "  dataset.h5 and its shards, which hold the subject or can't be read; build it again afterwards"
+        )
     if found.page:
         show("  status.html, which shows everybody; ecgkit status --html makes it again")
     for name in found.runs:

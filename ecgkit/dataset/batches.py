@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgkit.dataset.blocks import one_block, read_pools, shuffled_blocks
 from ecgkit.dataset.memory import memory_bytes
-from ecgkit.dataset.stored import Rows, StoredWindows, Windows, stored_windows, warm
+from ecgkit.dataset.shards import AnyWindows, ShardedWindows, map_windows, stored_windows
+from ecgkit.dataset.stored import Rows, StoredWindows, Windows, gather, warm
 from ecgkit.errors import DatasetError
 from ecgkit.lookup import unknown
 
@@ -92,12 +93,12 @@ class Batches:
 
     The same windows, rows, settings, way and epoch give the same batches with the same NumPy. "memory" and
     "mapped" give the same ones, "blocks" others. A copy that is sent to another process maps or opens
-    the file by itself; what is held in memory does not travel.
+    the files by itself; what is held in memory does not travel.
 
     Parameters
     ----------
     windows
-        (N, lead, T) float32: those of `ecgkit.open_dataset`, or any other array.
+        (N, lead, T) float32: those of `ecgkit.open_dataset`, in shards too, or any other array.
     batching
         How they are dealt into batches.
     rows
@@ -132,7 +133,7 @@ class Batches:
     """
 
     def __init__(
-        self, windows: Windows, batching: Batching, *, rows: ArrayLike | None = None, way: str = "auto"
+        self, windows: AnyWindows, batching: Batching, *, rows: ArrayLike | None = None, way: str = "auto"
     ) -> None:
         if windows.ndim != 3 or windows.dtype != np.float32:
             raise DatasetError(
@@ -173,7 +174,7 @@ class Batches:
         Raises
         ------
         DatasetError
-            The file is gone, cut short, or was changed.
+            A file is gone, cut short, or was changed.
         """
         if epoch < 0 or not 0 <= part < n_parts:
             raise DatasetError(
@@ -191,12 +192,12 @@ class Batches:
             state |= {"_windows": None, "_held": False, "way": way}
         return state
 
-    def _prepared(self, windows: Windows) -> Windows | None:
+    def _prepared(self, windows: AnyWindows) -> AnyWindows | None:
         """Return the array to gather from, after reading what is to be read beforehand."""
         if self.way == "blocks":
             return None
         if self._stored is not None and self.way == "memory":
-            return np.array(windows) if self._rows is None else np.asarray(windows)[self._rows]
+            return np.array(windows) if self._rows is None else windows[self._rows]
         if self._stored is not None:
             first, last = (0, len(windows) - 1) if self._rows is None else self._rows[[0, -1]].tolist()
             warm(self._stored, first, last)
@@ -204,13 +205,13 @@ class Batches:
 
     def _gathered(self, epoch: int, part: int, n_parts: int) -> Iterator[Batch]:
         if self._windows is None and self._stored is not None:
-            self._windows = self._stored.map()
-        windows, size = np.asarray(self._windows), self.batching.batch_size
+            self._windows = map_windows(self._stored)
+        windows, size = self._windows, self.batching.batch_size
         order = self._order(epoch)
         for start in range(part * size, len(self) * size, n_parts * size):
             places = order[start : start + size]
             rows = self._rows_at(places)
-            yield rows, np.take(windows, places if self._held else rows, axis=0)
+            yield rows, _take(windows, places if self._held else rows)
 
     def _order(self, epoch: int) -> Rows:
         """Return this rank's order: places among the chosen rows, (n_windows,)."""
@@ -277,6 +278,12 @@ def choose_way(way: str, stored: StoredWindows | None, *, needed_bytes: int, mem
     if needed_bytes <= memory * HELD_SHARE:
         return "memory"
     return "mapped" if stored.shape[0] * stored.window_bytes <= memory * MAPPED_SHARE else "blocks"
+
+
+def _take(windows: AnyWindows | None, rows: Rows) -> Windows:
+    if isinstance(windows, ShardedWindows):
+        return windows.take(rows)
+    return gather(np.asarray(windows), rows)
 
 
 def _random(*numbers: int) -> np.random.Generator:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,25 +73,24 @@ def read_pools(
     Raises
     ------
     DatasetError
-        The file is gone, cut short, or was changed.
+        A file is gone, cut short, or was changed.
     """
-    with closing(stored.open()) as file:
 
-        def fill(rows: Rows, buffer: Windows) -> Pool:
-            windows = buffer[: len(rows)]
-            read_windows(file, stored, rows, windows)
-            return rows, windows
+    def fill(rows: Rows, buffer: Windows) -> Pool:
+        windows = buffer[: len(rows)]
+        read_windows(stored, rows, windows)
+        return rows, windows
 
-        buffers = [np.empty((size, *stored.shape[1:]), dtype="<f4") for _ in range(1 + read_ahead)]
-        tasks = zip(wanted, itertools.cycle(buffers), strict=False)  # the buffers never end
-        if not read_ahead:
-            yield from itertools.starmap(fill, tasks)
-            return
-        with ThreadPoolExecutor(1) as reader:
-            upcoming: Future[Pool] | None = None
-            for rows, buffer in tasks:
-                current, upcoming = upcoming, reader.submit(fill, rows, buffer)
-                if current is not None:
-                    yield current.result()
-            if upcoming is not None:
-                yield upcoming.result()
+    buffers = [np.empty((size, *stored.shape[1:]), dtype="<f4") for _ in range(1 + read_ahead)]
+    tasks = zip(wanted, itertools.cycle(buffers), strict=False)  # the buffers never end
+    if not read_ahead:
+        yield from itertools.starmap(fill, tasks)
+        return
+    with ThreadPoolExecutor(1) as reader:
+        upcoming: Future[Pool] | None = None
+        for rows, buffer in tasks:
+            current, upcoming = upcoming, reader.submit(fill, rows, buffer)
+            if current is not None:
+                yield current.result()
+        if upcoming is not None:
+            yield upcoming.result()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.analysis.quality import VERDICTS
-from ecgkit.dataset.facts import count_windows, describe_people, describe_splits
+from ecgkit.dataset.facts import count_labels, count_windows, describe_people, describe_splits
 from ecgkit.dataset.read import Dataset
 from ecgkit.errors import DatasetError
 from ecgkit.files import write_text
@@ -87,6 +87,13 @@ def card_text(data: Dataset, *, lab: str = LAB) -> str:
     return "\n".join([*_ours(data), "", MARK]) + lab
 
 
+def _files(data: Dataset) -> str:
+    n_shards = len(data.files) - 1
+    if not n_shards:
+        return "One HDF5 file"
+    return f"An HDF5 file and {_n(n_shards, 'shard')} beside it, to be kept and copied together"
+
+
 def _ours(data: Dataset) -> Iterator[str]:
     yield f"# {_plain(data.study)}: ECG windows"
     yield ""
@@ -97,11 +104,12 @@ def _ours(data: Dataset) -> Iterator[str]:
         f"{_n(len(data), 'window')} of {data.window_s:g} s ({_amount(data)}) from "
         f"{_n(len(data.sessions), 'session')} of {_n(len(data.subjects), 'subject')} in "
         f"{_n(len(data.conditions), 'condition')}; lead {', '.join(map(_plain, data.leads))}, {data.fs:g} Hz."
-        " One HDF5 file, of the format `ecgkit-dataset`: any HDF5 library reads it."
+        f" {_files(data)}, of the format `ecgkit-dataset`: any HDF5 library reads it."
     )
     for title, lines in (
         ("Who", _who(data)),
         ("Conditions", _conditions(data)),
+        *((("Own labels", _labels(data)),) if data.own_labels else ()),
         ("How it was recorded and processed", _how(data)),
         ("Quality", _quality(data)),
         ("Splits, and what they can show", _splits(data)),
@@ -127,6 +135,12 @@ def _conditions(data: Dataset) -> Iterator[str]:
         said = ". ".join(_plain(str(texts.get(key, ""))).rstrip(".") for key in ("label", "description"))
         of = counts[:, code].sum(axis=1)
         yield f"| {_code(name)} | {(of > 0).sum()} | {of.sum()} | {said.strip('. ')} |"
+
+
+def _labels(data: Dataset) -> Iterator[str]:
+    for name, counts in count_labels(data).items():
+        said = "; ".join(f"{_plain(label) or 'not known'}: {count}" for label, count in counts.items())
+        yield f"- {_code(name)}, sessions: {said}"
 
 
 def _how(data: Dataset) -> Iterator[str]:
@@ -185,7 +199,7 @@ def _limits(data: Dataset) -> Iterator[str]:
 def _origin(data: Dataset) -> Iterator[str]:
     files = {str(of["sha256"]) for of in data.sources.values()}
     yield f"- content (SHA-256): {_code(data.sha256)}"
-    yield f"- source files: {len(files)}; the hash of each is in the attribute `sources`"
+    yield f"- source files: {len(files)}; the hash of each is in `/about/sources`"
     yield f"- made with: {', '.join(f'{name} {_value(of)}' for name, of in sorted(data.versions.items()))}"
 
 

@@ -14,8 +14,9 @@ from ecgkit.dataset.read import Dataset
 from ecgkit.errors import SplitError
 from ecgkit.splits import SCHEMES, describe_leaks, find_scheme
 from ecgkit.splits.claims import scheme_leaks
-from ecgkit.splits.leakage import TASKS, find_leaks_of_folds
-from ecgkit.splits.scheme import LABELS, Scheme, WindowTable
+from ecgkit.splits.kinds import TASKS
+from ecgkit.splits.leakage import find_leaks_of_folds
+from ecgkit.splits.scheme import Scheme, WindowTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +61,19 @@ def count_windows(data: Dataset) -> NDArray[np.int64]:
     return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
 
 
-def window_table_of(data: Dataset) -> WindowTable:
-    """Return the columns that splits are made from.
-
-    Labels are references to one text each: as NumPy's own texts they would take more room than the windows.
-    """
-    labels: dict[str, Any] = {
-        name: np.array(data.labels(name), dtype=object)[data.columns[name]] for name in LABELS
-    }
-    return WindowTable(
-        **labels,
-        visit=data.columns["visit"].astype(np.int64),
-        start_s=data.columns["start_s"],
-        window_s=data.window_s,
-    )
+def count_labels(data: Dataset) -> dict[str, dict[str, int]]:
+    """Count the sessions of each own label: ``name -> label -> sessions``, "" for not known."""
+    first_rows = np.unique(data.columns["session"], return_index=True)[1]
+    found = {}
+    for name in data.own_labels:
+        counts = Counter(label or "" for label in data.texts(name)[first_rows])
+        found[name] = dict(sorted(counts.items()))
+    return found
 
 
 def describe_splits(data: Dataset) -> dict[str, SplitFacts]:
     """Say of every scheme in a data set what it shows, and what its folds give away."""
-    table = window_table_of(data)
+    table = data.window_table
     return {name: _describe_split(data, table, name) for name in data.schemes}
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 FORMAT = "ecgkit-dataset"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 HASH = "content_sha256"  # the root's attribute: over everything in the file but itself
+WINDOWS, ABOUT = "windows", "about"
+SHARDS = "shards"  # in the group of what is JSON: the files that windows lie in, where it is not this one
+SHARD_FORMAT, SHARD_VERSION = "ecgkit-windows", "1.0"
 
 # column -> the vocabulary that its codes point into
 CODED_COLUMNS = {"subject": "subjects", "condition": "conditions", "session": "sessions"}
@@ -12,6 +17,13 @@ QUALITY_INDICES = ("b_sqi", "template", "p_sqi", "k_sqi", "bas_sqi")
 NUMBER_COLUMNS = ("visit", "take", "start_sample", "start_s", "heart_rate_bpm", "quality", *QUALITY_INDICES)
 LEAD_COLUMNS = ("scale_offset", "scale_gain")
 VOCABULARIES = ("subjects", "conditions", "sessions", "leads")
+
+OWN_LABELS = "labels"  # the group of the vocabularies of own labels: what a lab says of its sessions
+MOST_OWN_LABELS = 64
+NOT_KNOWN = -1  # the code of a session whose label is not known
+OWN_LABEL = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# what labels of one's own can't be called; "row" and "windows" are columns of exports
+TAKEN = {*CODED_COLUMNS, *NUMBER_COLUMNS, *LEAD_COLUMNS, *VOCABULARIES, "row", "windows"}
 
 COLUMN_TYPES = {
     "visit": "<i4",
@@ -44,3 +56,11 @@ MEANINGS = {
     "scale_offset": "physical value = window * scale_gain + scale_offset, (window, lead)",
     "scale_gain": "physical value = window * scale_gain + scale_offset, (window, lead)",
 }
+MEANING_OF_OWN = "own label of the session: row of /labels/{name}, -1 where it is not known"
+
+
+def refused_name(name: str) -> str:
+    """Say why own labels can't be called so, "" if they can."""
+    if not OWN_LABEL.fullmatch(name):
+        return "expected a name of a-z, 0-9 and _, a letter first, 64 at most"
+    return "the data set has something of this name already; choose another one" if name in TAKEN else ""

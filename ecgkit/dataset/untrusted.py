@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import DatasetError
-from ecgkit.h5 import attribute, dataset
+from ecgkit.h5 import dataset, opened, own_group, place_of, read_texts, refuse_attribute
+from ecgkit.h5.items import STORED_HERE, fault_of
 
 MOST_GROWN = 32  # whole data sets don't shrink by more; a single constant column may
 SPARE_BYTES = 1 << 26  # what any file may take, however small
 BLOCK_BYTES = 1 << 22
-ALL_KINDS = "biufcmMSUOV"  # of NumPy
+ALL_KINDS = "biufcmMSUV"  # of NumPy, but for what is of variable length
 
 Holds = Callable[[NDArray[Any]], bool]
 
@@ -68,11 +68,6 @@ def open_source(file: h5py.File, raw: BinaryIO, path: Path) -> Source:
     return Source(file, raw, MOST_GROWN * now.st_size + SPARE_BYTES)
 
 
-def place_of(group: h5py.Group, name: str) -> str:
-    """Return the file and the HDF5 path of something in a group, for messages."""
-    return f"{group.file.filename}:{group.name.rstrip('/')}/{name}"
-
-
 def group_in(parent: h5py.Group, name: str) -> h5py.Group | None:
     """Return a group that lies in this very file, None where there is nothing of this name.
 
@@ -81,15 +76,7 @@ def group_in(parent: h5py.Group, name: str) -> h5py.Group | None:
     DatasetError
         It is a link to elsewhere, or no group.
     """
-    link = parent.get(name, getlink=True)
-    if link is None:
-        return None
-    found = parent.get(name) if isinstance(link, h5py.HardLink) else None
-    if not isinstance(found, h5py.Group):
-        raise DatasetError(
-            f"{place_of(parent, name)}: expected a group in this file; links to elsewhere are not followed"
-        )
-    return found
+    return None if parent.get(name, getlink=True) is None else own_group(parent, name, error=DatasetError)
 
 
 def read_array(
@@ -140,7 +127,7 @@ def _type(dtype: np.dtype[Any]) -> str:
     return f"{order}{dtype.newbyteorder('=').name}"
 
 
-def blocks(rows: h5py.Dataset | NDArray[Any]) -> Iterator[NDArray[Any]]:
+def blocks(rows: Any) -> Iterator[NDArray[Any]]:
     """Yield an array some rows at a time; of a data set they come by reading, so that none stay mapped."""
     row_bytes = max(1, rows.size // max(1, len(rows))) * rows.dtype.itemsize
     at_once = max(1, BLOCK_BYTES // row_bytes)
@@ -151,35 +138,21 @@ def blocks(rows: h5py.Dataset | NDArray[Any]) -> Iterator[NDArray[Any]]:
 def read_labels(source: Source, group: h5py.Group, name: str) -> tuple[str, ...]:
     """Return a list of UTF-8 texts.
 
-    Many of them may stand for one long text of the file, so no more are read at a time than fit at worst.
-
     Raises
     ------
     DatasetError
         It is missing, elsewhere, holds no texts, or far more than the file.
     """
-    where = place_of(group, name)
-    stored = dataset(group, name, kinds="O", ndim=1, error=DatasetError)
-    if h5py.check_string_dtype(stored.dtype) is None:
-        raise DatasetError(f"{where}: expected a list of texts")
-    at_once = max(1, SPARE_BYTES // os.fstat(source.raw.fileno()).st_size)
-    texts: list[str] = []
-    for start in range(0, len(stored), at_once):
-        read = stored.asstr()[start : start + at_once].tolist()
-        source.spend(4 * sum(map(len, read)) + 64 * len(read), where)
-        texts += read
-    return tuple(texts)
+    return read_texts(group, name, error=DatasetError, spend=source.spend)
 
 
-def read_attribute(file: h5py.File, name: str, kind: type, *, positive: bool = False) -> Any:
-    """Return an attribute of the root, as `ecgkit.h5.attribute` does; a list is refused before it is read."""
-    if name in file.attrs and file.attrs.get_id(name).shape != ():
-        raise DatasetError(f"{file.filename}:/: attribute {name!r} is a list, expected one {kind.__name__}")
-    return attribute(file, name, kind, positive=positive, error=DatasetError)
-
-
-def refuse_tricks(source: Source) -> None:
+def refuse_tricks(source: Source, *, unopened: Collection[str] = ()) -> None:
     """Refuse a file if anything in it lies elsewhere, has two names, or claims to be too large.
+
+    Parameters
+    ----------
+    unopened
+        Names in the root that are not looked at, but for being no links.
 
     Raises
     ------
@@ -192,9 +165,13 @@ def refuse_tricks(source: Source) -> None:
         _refuse_attributes(source, group)
         for name in group:
             where, link = place_of(group, name), group.get(name, getlink=True)
-            item = group.get(name) if isinstance(link, h5py.HardLink) else None
-            if item is None:
+            if not isinstance(link, h5py.HardLink):
                 raise DatasetError(f"{where}: a link; links to elsewhere are not followed")
+            if group.name == "/" and name in unopened:
+                continue
+            item = opened(group, name)
+            if item is None:
+                raise DatasetError(f"{where}: expected {STORED_HERE}")
             address = h5py.h5o.get_info(item.id).addr
             if address in known:
                 raise DatasetError(f"{where}: the second name of one thing; expected one name for each")
@@ -203,22 +180,19 @@ def refuse_tricks(source: Source) -> None:
                 waiting.append(item)
             elif isinstance(item, h5py.Dataset):
                 _refuse_attributes(source, item)
-                _refuse_dataset(source, group, name)
+                _refuse_dataset(source, group, name, item)
 
 
-def _refuse_dataset(source: Source, group: h5py.Group, name: str) -> None:
-    stored = dataset(group, name, kinds=ALL_KINDS, ndim=group[name].ndim, error=DatasetError)
-    if stored.dtype.kind == "O":
+def _refuse_dataset(source: Source, group: h5py.Group, name: str, stored: h5py.Dataset) -> None:
+    where = place_of(group, name)
+    if fault := fault_of(stored, kinds=ALL_KINDS):
+        raise DatasetError(f"{where}: {fault}. Don't use this file")
+    if stored.dtype.kind == "S" and stored.ndim == 1:
         read_labels(source, group, name)
-    source.spend(stored.size * stored.dtype.itemsize, place_of(group, name))
+    source.spend(stored.size * stored.dtype.itemsize, where)
 
 
 def _refuse_attributes(source: Source, item: h5py.Group | h5py.Dataset) -> None:
     for name in item.attrs:
-        stored, where = item.attrs.get_id(name), f"{item.file.filename}:{item.name}: attribute {name!r}"
-        source.spend(math.prod(stored.shape or ()) * stored.dtype.itemsize, where)
-        if stored.dtype.kind != "O":
-            continue
-        if stored.shape != () or not isinstance(item.attrs[name], str):
-            raise DatasetError(f"{where}: expected a number or one text")
-        source.spend(4 * len(item.attrs[name]), where)
+        where = f"{item.file.filename}:{item.name}: attribute {name!r}"
+        source.spend(refuse_attribute(item, name, error=DatasetError), where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,18 @@ BLOCK_BYTES = 1 << 24  # of windows that are handled at a time
 TASK = "export"
 
 
+class Windows(Protocol):
+    """Windows (N, lead, T) float32: an array, or what is read from several files and indexed like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, lead, T)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | int, /) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """A data set, as exporters are given it. What has a value for each window may be mapped from a file.
@@ -26,9 +38,9 @@ class Content:
     name
         Of the study.
     windows
-        (N, lead, T) float32.
+        (N, lead, T) float32; a few at a time, since they may be more than the memory has room for.
     labels
-        Column -> codes of each row, (N,), and the texts that they stand for.
+        Column -> codes of each row, (N,), -1 where it is not known, and the texts that they stand for.
     numbers
         Column -> (N,).
     lead_numbers
@@ -48,7 +60,7 @@ class Content:
     """
 
     name: str
-    windows: NDArray[np.float32]
+    windows: Windows
     labels: Mapping[str, tuple[NDArray[Any], tuple[str, ...]]]
     numbers: Mapping[str, NDArray[Any]]
     lead_numbers: Mapping[str, NDArray[Any]]
@@ -68,12 +80,12 @@ class Content:
     def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Return rows of the table, labels as texts; where a window has several values, a column for each.
 
-        Columns of the file's own name are named by it; others ``scale_gain/LEAD``,
-        ``participants/COLUMN``, ``splits/SCHEME/FOLD``.
+        A label that is not known is None. Columns of the file's own name are named by it; others
+        ``scale_gain/LEAD``, ``participants/COLUMN``, ``splits/SCHEME/FOLD``.
         """
         columns: dict[str, NDArray[Any]] = {"row": np.arange(start, stop)}
         for name, (codes, texts) in self.labels.items():
-            columns[name] = np.array(texts, dtype=object)[codes[start:stop]]
+            columns[name] = np.array([*texts, None], dtype=object)[codes[start:stop]]
         columns |= {name: values[start:stop] for name, values in self.numbers.items()}
         for name, values in self.lead_numbers.items():
             columns |= {f"{name}/{lead}": values[start:stop, at] for at, lead in enumerate(self.leads)}
@@ -83,6 +95,10 @@ class Content:
         for scheme, folds in self.roles.items():
             columns |= {f"splits/{scheme}/{fold}": roles[start:stop] for fold, roles in folds.items()}
         return columns
+
+    def may_be_unknown(self, column: str) -> bool:
+        """Tell whether a column of `rows` is None in some of them."""
+        return column in self.labels and bool((self.labels[column][0] < 0).any())
 
     def meaning(self, column: str) -> str:
         """Say what a column of `rows` is."""

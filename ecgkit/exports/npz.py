@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from ecgkit.exports.formats import TASK, Content, WindowFormat
@@ -18,23 +20,28 @@ VOCABULARIES = {"subject": "subjects", "condition": "conditions", "session": "se
 def write(path: Path, content: Content, progress: Progress) -> None:
     """Write a data set; arrays have the names that they have in its HDF5 file, and `about` is the rest.
 
-    NumPy writes arrays piece by piece, so that a data set larger than memory can be written.
+    Windows are written some at a time, so that a data set larger than memory can be written.
     """
-    progress.start(TASK, 1)
+    blocks = list(content.blocks())
+    progress.start(TASK, len(blocks))
     with path.open("wb") as file:
         np.savez(file, **_arrays(content))
-    progress.advance(TASK, "arrays")
+    with ZipFile(path, "a") as archive, archive.open("windows.npy", "w", force_zip64=True) as member:
+        header = {"descr": "<f4", "fortran_order": False, "shape": content.windows.shape}
+        write_array_header_1_0(member, header)
+        for start, stop in blocks:
+            member.write(content.windows[start:stop].tobytes())
+            progress.advance(TASK, f"row {start}")
 
 
 def _arrays(content: Content) -> dict[str, Any]:
     arrays: dict[str, NDArray[Any]] = {
-        "windows": content.windows,
         "leads": np.array(content.leads),
         "about": np.array(json.dumps(content.about, sort_keys=True, ensure_ascii=False)),
     }
     for name, (codes, texts) in content.labels.items():
         arrays[f"table/{name}"] = codes
-        arrays[VOCABULARIES[name]] = np.array(texts)
+        arrays[VOCABULARIES.get(name, f"labels/{name}")] = np.array(texts)
     for name, values in {**content.numbers, **content.lead_numbers}.items():
         arrays[f"table/{name}"] = values
     for name, texts in content.participants.items():

@@ -34,7 +34,12 @@ def schema_of(content: Content, *first: Any) -> Any:
     import pyarrow as pa
 
     fields = [
-        pa.field(name, _arrow_type(values), nullable=False, metadata={"description": content.meaning(name)})
+        pa.field(
+            name,
+            _arrow_type(values),
+            nullable=content.may_be_unknown(name),
+            metadata={"description": content.meaning(name)},
+        )
         for name, values in content.rows(0, 1).items()
     ]
     return pa.schema([*first, *fields])

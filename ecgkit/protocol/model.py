@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from ecgkit.errors import ConfigError, ProtocolError
 from ecgkit.lookup import unknown
 from ecgkit.protocol.pattern import check_pattern, matches
-from ecgkit.records import CONDITION_PATTERN
+from ecgkit.records import CONDITION_PATTERN, condition_key
 from ecgkit.settings import Settings, checked, read_yaml
 
 # What a check can judge: name -> what it is in words, its unit. docs/protocols.md says how each is measured.
@@ -203,7 +202,7 @@ class Protocol(Settings):
         ProtocolError
             The protocol has no such condition.
         """
-        key = re.sub(r"[-\s]+", "_", text.strip()).casefold()
+        key = condition_key(text)
         self.condition(key)
         return key
 

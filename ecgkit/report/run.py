@@ -63,11 +63,22 @@ class TaskScores:
 
 @dataclass(frozen=True, slots=True)
 class SchemeScores:
-    """The scores of one scheme, with the sentence of what it can and can't show."""
+    """The scores of one scheme, and how far they can be believed.
+
+    Attributes
+    ----------
+    sentence
+        What the scheme can and can't show.
+    leaks
+        Whether it is known to leak.
+    gives_away
+        What the leakage check found in its folds, a sentence each.
+    """
 
     name: str
     sentence: str
     leaks: bool
+    gives_away: tuple[str, ...]
     tasks: tuple[TaskScores, ...]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ecgkit.errors import SplitError
-from ecgkit.splits.leakage import Leak, find_leaks_of_folds
+from ecgkit.splits.leakage import Leak, describe_leaks, find_leaks_of_folds
 from ecgkit.splits.scheme import TEST, Folds, Scheme, SplitSettings, WindowTable
 
 
@@ -16,6 +18,16 @@ def scheme_leaks(scheme: Scheme, table: WindowTable, folds: Folds) -> tuple[Leak
     """
     found = find_leaks_of_folds(table, folds, tasks=scheme.scores)
     return tuple(leak for leak in found if not (scheme.open_set and leak.name == "new-subject"))
+
+
+def unexpected(scheme: Scheme, found: Iterable[Leak]) -> list[str]:
+    """Put into sentences what of a scheme's leaks and biases the scheme does not say itself.
+
+    Caveats are expected, and so are the leaks of a scheme that says that it leaks.
+    """
+    expected = {"caveat", "leak"} if scheme.leaks else {"caveat"}
+    sentences = describe_leaks(leak for leak in found if leak.severity not in expected)
+    return [f"{scheme.name}: {sentence}" for sentence in sentences]
 
 
 def broken_claims(scheme: Scheme, table: WindowTable, settings: SplitSettings) -> tuple[str, ...]:

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import SplitError
 from ecgkit.lookup import unknown
+from ecgkit.splits.kinds import EXAMPLES, KINDS, SEVERITIES, SO_FOR_VALIDATION, TASKS, Severity
 from ecgkit.splits.scheme import TEST, TRAIN, UNUSED, VALIDATION, WindowTable, codes
 
-Severity = Literal["leak", "bias", "caveat"]
 Mask = NDArray[np.bool_]
 
-TASKS = {"subject": "identity", "condition": "state"}  # task -> what texts call it
-SEVERITIES = ("leak", "bias", "caveat")  # the worst first
 USED = {TRAIN: "trained on", VALIDATION: "used for validation"}
 N_EXAMPLES = 3
 TOLERANCE_S = 1e-6  # far below a sample, far above what rounding does to a time
@@ -56,92 +54,6 @@ class Leak:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of leak.
-
-    Attributes
-    ----------
-    severity
-        ``task -> severity``; tasks that it does no harm to are not in it.
-    by
-        A key of `EXAMPLES`: what it is counted by.
-    what
-        What the tested windows did; ``{used}`` is what was done with the other windows.
-    so
-        What follows for the score.
-    """
-
-    severity: Mapping[str, Severity]
-    by: str
-    what: str
-    so: str
-
-
-# what windows can share -> how an example of it is written
-EXAMPLES = {
-    "recording": "{session}",
-    "visit": "{subject} visit {visit}",
-    "subject": "{subject}",
-    "condition": "{condition}",
-    "subject in condition": "{subject} {condition}",
-}
-
-KINDS = {
-    "same-recording": Kind(
-        {"subject": "leak", "condition": "leak"},
-        "recording",
-        "came from recordings of which other windows were {used}",
-        "A model can recognise the recording by its baseline, amplitude and noise, and need know no more.",
-    ),
-    "overlap": Kind(
-        {"subject": "leak", "condition": "leak"},
-        "recording",
-        "shared samples with windows that were {used}",
-        "The same heartbeats lie on both sides.",
-    ),
-    "neighbours": Kind(
-        {"subject": "leak", "condition": "leak"},
-        "recording",
-        "lay less than {gap_s:g} s from windows that were {used}",
-        "Neighbouring beats of one recording are nearly copies of each other.",
-    ),
-    "same-subject": Kind(
-        {"condition": "leak"},
-        "subject",
-        "came from people of whom other recordings were {used}",
-        "The score says how well the state of known people is told, not that of a new person.",
-    ),
-    "new-condition-for-subject": Kind(
-        {"condition": "bias"},
-        "subject in condition",
-        "showed people in a state that they were never {used} in, though they were in others",
-        "A model that knows a person has learned that this person never shows this state: the score is too "
-        "low and can fall below chance.",
-    ),
-    "new-condition": Kind(
-        {"condition": "bias"},
-        "condition",
-        "were in states of which nothing was {used}",
-        "A model can't name them, so each counts as wrong.",
-    ),
-    "new-subject": Kind(
-        {"subject": "bias"},
-        "subject",
-        "came from people of whom nothing was {used}",
-        "A model can't name them, so each counts as wrong, unless the test asks who is unknown (open-set).",
-    ),
-    "same-visit": Kind(
-        {"subject": "caveat"},
-        "visit",
-        "came from visits of which other recordings were {used}",
-        "How the electrodes sat is known: the score can't say what another day, or electrodes placed anew, "
-        "would do.",
-    ),
-}
-SO_FOR_VALIDATION = "What the validation decides, such as when to stop, was decided with the test in view."
-
-
 def find_leaks(
     table: WindowTable,
     roles: NDArray[np.integer[Any]],
@@ -152,8 +64,8 @@ def find_leaks(
     """Find what a split of any origin gives away of its tested windows.
 
     A tested window that shares its recording with the training is counted as such, and besides as
-    overlapping or neighbouring where it is. That it shares the visit and the subject too goes without
-    saying: these are counted for the other windows.
+    overlapping or neighbouring where it is. That it shares the file, the visit and the subject too goes
+    without saying: these are counted for the other windows, the nearest tie of each.
 
     Parameters
     ----------
@@ -226,9 +138,9 @@ class _Index:
     Attributes
     ----------
     keys
-        What windows can share (`EXAMPLES`) -> its number in each row, (N,).
+        What windows can share -> its number in each row, (N,).
     order
-        Rows by recording and time, (N,).
+        Rows by session and time, (N,).
     gap_s
         What is nearer is a neighbour.
     """
@@ -243,15 +155,19 @@ def _index(table: WindowTable, gap_s: float) -> _Index:
     if not np.isfinite(table.start_s).all():
         raise SplitError("table of windows: column start_s holds what is no number; expected seconds")
     subject, condition, session = map(codes, (table.subject, table.condition, table.session))
+    # where nobody knows the files, each session counts as one of its own
+    file = codes(subject, table.visit, session) if table.source is None else codes(table.source)
     keys = {
         # a user's own sessions may be numbered anew in each subject and visit
-        "recording": codes(subject, table.visit, session),
+        "session": codes(subject, table.visit, session),
         "visit": codes(subject, table.visit),
         "subject": subject,
         "condition": condition,
         "subject in condition": codes(subject, condition),
+        "file": file,
+        "file and state": codes(file, subject, table.visit, condition),
     }
-    return _Index(table, keys, np.lexsort((table.start_s, keys["recording"])), gap_s)
+    return _Index(table, keys, np.lexsort((table.start_s, keys["session"])), gap_s)
 
 
 def _checked(fold: str, roles: NDArray[Any], n_rows: int) -> NDArray[np.integer[Any]]:
@@ -276,12 +192,17 @@ def _ties(index: _Index, tested: NDArray[np.int64], other: Mask, role: int) -> d
     shares = {name: _shares(key, tested, other) for name, key in index.keys.items()}
     apart_s = _apart_s(index, other)[tested]
     overlap = apart_s < -TOLERANCE_S
+    apart = ~shares["session"]
+    cut_apart = shares["file and state"] & apart
+    same_file = shares["file"] & apart & ~cut_apart
     ties = {
-        "same-recording": shares["recording"],
+        "same-recording": shares["session"],
         "overlap": overlap,
         "neighbours": ~overlap & (apart_s < index.gap_s - TOLERANCE_S),
-        "same-subject": shares["subject"] & ~shares["recording"],
-        "same-visit": shares["visit"] & ~shares["recording"],
+        "same-file-and-state": cut_apart,
+        "same-file": same_file,
+        "same-subject": shares["subject"] & apart & ~cut_apart,
+        "same-visit": shares["visit"] & apart & ~cut_apart & ~same_file,
     }
     if role == VALIDATION:  # nothing is learnt from it, so nothing can be missing
         return ties
@@ -308,14 +229,14 @@ def _apart_s(index: _Index, other: Mask) -> NDArray[np.float64]:
     nearest is the one that starts last before or first after it.
     """
     start_s = index.table.start_s[index.order]
-    recording = index.keys["recording"][index.order]
+    session = index.keys["session"][index.order]
     place = np.arange(len(start_s))
     is_other = other[index.order]
     before = np.maximum.accumulate(np.where(is_other, place, 0))
     after = np.minimum.accumulate(np.where(is_other, place, len(place) - 1)[::-1])[::-1]
     nearest_s = np.full(len(start_s), np.inf)
     for near in (before, after):
-        counts = is_other[near] & (recording[near] == recording)
+        counts = is_other[near] & (session[near] == session)
         distance_s = np.abs(start_s - start_s[near])
         nearest_s[counts] = np.minimum(nearest_s, distance_s)[counts]
     apart_s = np.empty(len(start_s))

@@ -17,6 +17,7 @@ Folds = dict[str, NDArray[np.uint8]]  # fold name -> role of each row, (N,)
 
 LABELS = ("subject", "condition", "session")  # the columns of a table that are texts
 COLUMNS = (*LABELS, "visit", "start_s")
+SOURCE = "source"  # a column that need not be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class WindowTable:
         Start of the window in its session, seconds, (N,).
     window_s
         Length of a window, seconds.
+    source
+        Which file the window's session was recorded in, (N,): labels or numbers, only which are equal counts
+        (a hash, or its number). Several sessions can be cut from one continuous recording. None: not known.
     """
 
     subject: NDArray[np.str_]
@@ -41,6 +45,7 @@ class WindowTable:
     visit: NDArray[np.int64]
     start_s: NDArray[np.float64]
     window_s: float
+    source: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -88,8 +93,9 @@ def window_table(columns: Mapping[str, Any], *, window_s: float) -> WindowTable:
     Parameters
     ----------
     columns
-        Those of `COLUMNS`, one value a window: labels, whole numbers for the visit, seconds; others are
-        ignored. A session's label is its own within its subject and visit at least.
+        Those of `COLUMNS`, one value a window: labels, whole numbers for the visit, seconds; and ``source``,
+        which file a session was cut from, where that is known. Others are ignored. A session's label is its
+        own within its subject and visit at least, a source's everywhere.
     window_s
         Length of a window, seconds.
 
@@ -106,14 +112,15 @@ def window_table(columns: Mapping[str, Any], *, window_s: float) -> WindowTable:
         )
     if not 0 < window_s < np.inf:
         raise SplitError(f"table of windows: window_s is {window_s}, expected seconds above 0")
-    values = {name: np.asarray(columns[name]) for name in COLUMNS}
+    given = (*COLUMNS, SOURCE) if SOURCE in columns else COLUMNS
+    values = {name: np.asarray(columns[name]) for name in given}
     for name, column in values.items():
         if column.shape != (len(values["subject"]),):
             raise SplitError(
                 f"table of windows: column {name} has shape {column.shape}, expected one value a window as "
                 f"subject has: ({len(values['subject'])},)"
             )
-    labels = {name: _labels(name, values[name]) for name in LABELS}
+    labels = {name: _labels(name, values[name]) for name in (*LABELS, SOURCE) if name in values}
     return WindowTable(
         **labels, visit=_visits(values["visit"]), start_s=_starts(values["start_s"]), window_s=float(window_s)
     )

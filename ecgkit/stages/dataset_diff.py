@@ -26,6 +26,7 @@ ATTRIBUTES = (
     "simulated",
     "versions",
     "condition_texts",
+    "own_labels",
 )
 Rows = NDArray[np.int64]
 Pair = tuple[Any, Any]
@@ -217,8 +218,9 @@ def _rows_by_session(data: Dataset) -> dict[str, Rows]:
 
 
 def _compare_columns(found: WindowsDiff, one: Dataset, two: Dataset, in_one: Rows, in_two: Rows) -> None:
-    for name in (*NUMBER_COLUMNS, *LEAD_COLUMNS):
-        values = one.columns[name][in_one], two.columns[name][in_two]
+    labels = sorted(set(one.own_labels) & set(two.own_labels))
+    for name in (*NUMBER_COLUMNS, *LEAD_COLUMNS, *labels):
+        values = _values(one, name, in_one), _values(two, name, in_two)
         if values[0].shape != values[1].shape:  # of other leads
             continue
         differs = ~((values[0] == values[1]) | ((values[0] != values[0]) & (values[1] != values[1])))
@@ -229,6 +231,12 @@ def _compare_columns(found: WindowsDiff, one: Dataset, two: Dataset, in_one: Row
         count = int(np.count_nonzero(one.folds[scheme][fold][in_one] != two.folds[scheme][fold][in_two]))
         if count:
             found.folds[scheme, fold] = found.folds.get((scheme, fold), 0) + count
+
+
+def _values(data: Dataset, name: str, rows: Rows) -> NDArray[Any]:
+    """Return rows of a column, labels as texts, None where one is not known."""
+    values: NDArray[Any] = data.columns[name][rows]
+    return np.array([*data.own_labels[name], None])[values] if name in data.own_labels else values
 
 
 def _compare_samples(found: WindowsDiff, one: Dataset, two: Dataset, in_one: Rows, in_two: Rows) -> None:

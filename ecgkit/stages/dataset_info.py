@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.analysis.quality import VERDICTS
-from ecgkit.dataset.facts import SplitFacts, count_windows, describe_people, describe_splits
+from ecgkit.dataset.facts import SplitFacts, count_labels, count_windows, describe_people, describe_splits
 from ecgkit.dataset.read import Dataset, open_dataset
 from ecgkit.dataset.schema import CODED_COLUMNS, LEAD_COLUMNS, NUMBER_COLUMNS
 from ecgkit.stages.staleness import stale
@@ -28,6 +28,8 @@ class DatasetInfo:
         Windows by (subject, condition, quality), in the order of the data set's vocabularies.
     people
         What is known of the subjects together.
+    labels
+        Sessions of each own label: ``name -> label -> sessions``, "" where it is not known.
     stale
         How the study has changed since, a sentence each.
     """
@@ -36,6 +38,7 @@ class DatasetInfo:
     size_bytes: int
     counts: NDArray[np.int64]
     people: Mapping[str, str]
+    labels: Mapping[str, Mapping[str, int]]
     splits: Mapping[str, SplitFacts]
     stale: tuple[str, ...]
 
@@ -44,6 +47,7 @@ class DatasetInfo:
         data = self.data
         return {
             "dataset": str(data.path),
+            "files": [file.name for file in data.files],
             "bytes": self.size_bytes,
             "simulated": data.simulated,
             "study": data.study,
@@ -55,6 +59,7 @@ class DatasetInfo:
             "unit": data.unit,
             "leads": list(data.leads),
             "people": dict(self.people),
+            "sessions_by_label": {name: dict(counts) for name, counts in self.labels.items()},
             "windows_by_subject_and_condition": self._counts_as_json(),
             "sessions": {key: data.sources.get(key, {}) for key in data.sessions},
             "left_out": dict(data.left_out),
@@ -87,9 +92,10 @@ def run(path: Path) -> DatasetInfo:
     data = open_dataset(path)
     return DatasetInfo(
         data=data,
-        size_bytes=path.stat().st_size,
+        size_bytes=sum(file.stat().st_size for file in data.files),
         counts=count_windows(data),
         people=describe_people(data),
+        labels=count_labels(data),
         splits=describe_splits(data),
         stale=tuple(stale(data)),
     )
@@ -109,6 +115,8 @@ def head(path: Path, *, n_rows: int) -> list[dict[str, Any]]:
 
 def _row(data: Dataset, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {name: data.labels(name)[data.columns[name][index]] for name in CODED_COLUMNS}
+    for name, labels in data.own_labels.items():
+        row[name] = (*labels, None)[data.columns[name][index]]
     row |= {name: _plain(data.columns[name][index].item()) for name in NUMBER_COLUMNS}
     row["quality"] = VERDICTS[row["quality"]]
     return row | {name: data.columns[name][index].tolist() for name in LEAD_COLUMNS}

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.config import SplitConfig
-from ecgkit.dataset.facts import window_table_of
 from ecgkit.dataset.read import READERS, Dataset, open_dataset
-from ecgkit.dataset.schema import CODED_COLUMNS, FORMAT, HASH
+from ecgkit.dataset.schema import CODED_COLUMNS, FORMAT, HASH, OWN_LABELS, WINDOWS
+from ecgkit.dataset.shard_files import dataset_sha256
+from ecgkit.dataset.shards import stored_windows
+from ecgkit.dataset.stored import read_blocks
 from ecgkit.dataset.untrusted import blocks, open_source, refuse_tricks
 from ecgkit.errors import ConfigError, DatasetError, EcgkitError, SplitError, StudyError
-from ecgkit.h5 import content_sha256, open_h5
+from ecgkit.h5 import open_h5
 from ecgkit.progress import Progress, Silent
 from ecgkit.records import Tags
 from ecgkit.settings import checked
@@ -25,6 +27,7 @@ from ecgkit.splits import SCHEMES, find_scheme
 from ecgkit.splits.claims import broken_claims
 from ecgkit.splits.leakage import find_leaks_of_folds
 from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
+from ecgkit.stages.dataset_shards import spoiled_shards
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.verification import Finding, findings_json, is_sound
 
@@ -88,25 +91,26 @@ def _fault(where: str, text: str) -> Finding:
 
 
 def _content(data: Dataset) -> Iterator[Finding]:
-    """Hash all of the file anew; what else is in it besides what is read is not trusted either."""
+    """Hash all of it anew; what else is in it besides what is read is not trusted either."""
     try:
         with (
             open_h5(data.path, file_format=FORMAT, versions=tuple(READERS), error=DatasetError) as file,
             data.path.open("rb") as raw,
         ):
-            refuse_tricks(open_source(file, raw, data.path))
-            found = content_sha256(file, but=HASH)
+            refuse_tricks(open_source(file, raw, data.path), unopened=[WINDOWS] if data.files[1:] else [])
+            found = dataset_sha256(file, data.windows)
     except EcgkitError as error:
         yield _fault("/", str(error))
         return
+    yield from spoiled_shards(data)
     if found != data.sha256:
         text = f"its content is not what was written: {HASH} says {data.sha256}, it is {found}"
         yield _fault("/", f"{text}; put a copy back, or build the data set again")
 
 
 def _windows(data: Dataset) -> Iterator[Finding]:
-    first = 0
-    for block in blocks(data.windows):
+    first, stored = 0, stored_windows(data.windows)
+    for block in blocks(data.windows) if stored is None else read_blocks(stored):
         good = np.isfinite(block).all(axis=(1, 2))
         if not good.all():
             row = first + int(np.argmin(good))
@@ -128,15 +132,25 @@ def _table(data: Dataset) -> Iterator[Finding]:
     if (off > 0.5 + SECONDS * data.fs).any():
         row = int(np.argmax(off))
         yield _fault("/table/start_sample", f"row {row}: not start_s * fs, the other start of the window")
-    for name, vocabulary in CODED_COLUMNS.items():
-        labels = data.labels(name)
-        unused = len(labels) - len(np.unique(columns[name]))
+    yield from _vocabularies(data)
+    if set(data.sources) != set(data.sessions):
+        yield _fault("/about/sources", "of other sessions than /sessions")
+
+
+def _vocabularies(data: Dataset) -> Iterator[Finding]:
+    """Hold the names of labels against their codes; a session has one of each own label."""
+    own = {name: f"{OWN_LABELS}/{name}" for name in data.own_labels}
+    for name, vocabulary in {**CODED_COLUMNS, **own}.items():
+        labels, codes = data.labels(name), data.codes(name)
+        unused = len(labels) - len(np.unique(codes[codes >= 0]))
         if unused:
             yield _fault(f"/{vocabulary}", f"{unused} of {len(labels)} names have no window")
         if list(labels) != sorted(labels):
             yield _fault(f"/{vocabulary}", "names are not sorted")
-    if set(data.sources) != set(data.sessions):
-        yield _fault("/", "attribute 'sources' is of other sessions than /sessions")
+        if name in own:
+            pairs = np.unique(data.codes("session") * (len(labels) + 1) + codes + 1)
+            if len(pairs) > len(np.unique(data.columns["session"])):
+                yield _fault(f"/table/{name}", "a session has windows of several labels; expected one label")
 
 
 def _session_tags(data: Dataset) -> Iterator[Finding]:
@@ -173,11 +187,11 @@ def _ascending(columns: list[NDArray[Any]]) -> bool:
 def _splits(data: Dataset) -> Iterator[Finding]:
     """Hold the folds in the file against what their schemes claim, and against what their settings give."""
     try:
-        given = checked(SplitConfig, data.split_settings, where="attribute 'splits'")
+        given = checked(SplitConfig, data.split_settings, where="/about/splits")
     except ConfigError as error:
-        yield _fault("/", str(error))
+        yield _fault("/about/splits", str(error))
         return
-    table, settings = window_table_of(data), SplitSettings(**given.model_dump())
+    table, settings = data.window_table, SplitSettings(**given.model_dump())
     short = _short_table(data, table)
     for name, folds in data.folds.items():
         where = f"/splits/{name}"

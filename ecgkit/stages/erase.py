@@ -11,12 +11,15 @@ from typing import Any
 
 from ecgkit.dataset.card import card_path
 from ecgkit.dataset.read import open_dataset
-from ecgkit.errors import DatasetError, StudyError
+from ecgkit.dataset.shard_writing import shard_paths
+from ecgkit.errors import ConfigError, DatasetError, StudyError
 from ecgkit.exclusions import Exclusion
 from ecgkit.files import TEMPORARY_FILE, writing_in
+from ecgkit.stages.build_dataset.cutting import parts_folder
 from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
+from ecgkit.study.labels import LabelTable, labels_text, read_label_table
 from ecgkit.study.runs import read_card, run_folders
 from ecgkit.study.session_file import SessionHeader, read_observations, read_session, read_sound_headers
 
@@ -35,10 +38,12 @@ class Erasure:
         Keys of the sessions.
     participant
         Whether participants.tsv has a row.
+    labels
+        How many rows of labels.tsv are about the subject.
     log_entries
         How many lines of the log go or lose what tells of the subject.
     dataset
-        Whether the data set goes: it holds the subject, or can't be read.
+        Whether the data set goes, shards and all: it holds the subject, or can't be read.
     page
         Whether the page of `ecgkit status --html` goes: it shows everybody.
     runs
@@ -55,6 +60,7 @@ class Erasure:
     subject: str
     sessions: tuple[str, ...]
     participant: bool
+    labels: int
     log_entries: int
     dataset: bool
     page: bool
@@ -68,6 +74,7 @@ class Erasure:
         names = (
             "sessions",
             "participant",
+            "labels",
             "log_entries",
             "dataset",
             "page",
@@ -137,6 +144,8 @@ def run(study_folder: Path, subject: str) -> Erasure:
         if found.dataset:
             change.remove(study.dataset_path)
             change.remove(card_path(study.dataset_path))
+        for path in _shards_to_go(study, all_of_them=found.dataset):
+            change.remove(path)
         if found.page:
             change.remove(study.page_path)
         for name in found.runs:
@@ -162,6 +171,7 @@ def _plan(study: Study, headers: Sequence[SessionHeader], damaged: Sequence[Path
             *(path.stem for path in damaged),
         ),
         participant=any(_is_of(row, subject) for row in read_table(study)),
+        labels=sum(row.subject == subject for row in table.rows) if (table := _labels(study)) else 0,
         log_entries=sum(_without(entry, trace) != entry for entry in before),
         dataset=_holds(study.dataset_path, trace),
         page=study.page_path.is_file(),
@@ -169,7 +179,7 @@ def _plan(study: Study, headers: Sequence[SessionHeader], damaged: Sequence[Path
         reasons=tuple(h.tags.key for h in others if any(trace.named.search(e.reason) for e in h.excluded)),
         others=tuple(path.relative_to(study.folder).as_posix() for path in _foreign(study, trace)),
     )
-    if not (found.sessions or found.participant or found.log_entries or found.runs):
+    if not (found.sessions or found.participant or found.labels or found.log_entries or found.runs):
         raise StudyError(
             f"{study.folder}: nothing of subject {subject!r} in this study; ecgkit status shows who is there"
         )
@@ -225,7 +235,7 @@ def _names(fact: str, value: Any, trace: _Trace) -> bool:
 
 
 def _erase_texts(change: Change, study: Study, trace: _Trace) -> None:
-    """Stage the log and participants.tsv without the subject, each only if it tells of it."""
+    """Stage the log, participants.tsv and labels.tsv without the subject, each only if it tells of it."""
     before = read_log(study)
     after = [entry for entry in (_without(entry, trace) for entry in before) if entry is not None]
     if after != before:
@@ -235,6 +245,21 @@ def _erase_texts(change: Change, study: Study, trace: _Trace) -> None:
     kept = [row for row in rows if not _is_of(row, trace.subject)]
     if kept != rows:
         change.text(study.folder / PARTICIPANTS_FILE, table_text(columns, kept))
+    labels = _labels(study)
+    if labels is not None and (rest := _without_rows(labels, trace)) != labels:
+        change.text(study.labels_path, labels_text(rest))
+
+
+def _labels(study: Study) -> LabelTable | None:
+    """Return the lab's own labels, None where there are none or they can't be read."""
+    try:
+        return read_label_table(study)
+    except ConfigError:
+        return None
+
+
+def _without_rows(labels: LabelTable, trace: _Trace) -> LabelTable:
+    return replace(labels, rows=tuple(row for row in labels.rows if row.subject != trace.subject))
 
 
 def _is_of(row: Sequence[str], subject: str) -> bool:
@@ -261,6 +286,12 @@ def _holds(path: Path, trace: _Trace) -> bool:
     return trace.subject in data.subjects or _contains(path, trace.surely)
 
 
+def _shards_to_go(study: Study, *, all_of_them: bool) -> list[Path]:
+    """Return the data set's shards, or those that an older one left: they may hold anybody's windows."""
+    kept = () if all_of_them or not study.dataset_path.exists() else open_dataset(study.dataset_path).files
+    return [path for path in shard_paths(study.dataset_path) if path.name not in {one.name for one in kept}]
+
+
 def _speaks(run: Path, trace: _Trace) -> bool:
     """Tell whether a run was trained with the subject, or a file of it speaks of the subject.
 
@@ -275,10 +306,15 @@ def _speaks(run: Path, trace: _Trace) -> bool:
 
 
 def _foreign(study: Study, trace: _Trace) -> Iterator[Path]:
-    """Yield files in the folder that are not ecgkit's, and whose name or content speaks of the subject."""
+    """Yield files in the folder that are not ecgkit's, and whose name or content speaks of the subject.
+
+    A labels.tsv that can't be read, or that speaks of the subject in others' rows, is among them.
+    """
     own = {study.folder / LOG_FILE, study.folder / PARTICIPANTS_FILE, study.dataset_path, study.page_path}
-    own.add(card_path(study.dataset_path))
-    own |= set(study.session_paths())
+    own |= {card_path(study.dataset_path), *shard_paths(study.dataset_path), *study.session_paths()}
+    labels = _labels(study)
+    if labels is not None and not trace.surely.search(labels_text(_without_rows(labels, trace)).encode()):
+        own.add(study.labels_path)
     for path in sorted(study.folder.rglob("*")):
         inside = path.relative_to(study.folder).parts
         if path in own or path.is_symlink() or not path.is_file():
@@ -286,8 +322,10 @@ def _foreign(study: Study, trace: _Trace) -> Iterator[Path]:
         in_a_run = inside[0] == study.runs_folder.name and len(inside) > 2
         if in_a_run or any(part == STAGED_FOLDER or TEMPORARY_FILE.fullmatch(part) for part in inside):
             continue
-        if trace.surely.search(path.name.encode()) or _contains(path, trace.surely):
+        unreadable = path == study.labels_path and labels is None
+        if unreadable or trace.surely.search(path.name.encode()) or _contains(path, trace.surely):
             yield path
+            yield from shard_paths(path)  # if it is a data set, its windows; no name stands in these
 
 
 def _contains(path: Path, wanted: re.Pattern[bytes]) -> bool:
@@ -302,9 +340,19 @@ def _contains(path: Path, wanted: re.Pattern[bytes]) -> bool:
 
 
 def _clear_left_over(study: Study) -> None:
-    """Remove what killed commands left half-done; such a file may hold anything."""
+    """Remove what killed commands left half-done; such a file may hold anything.
+
+    Raises
+    ------
+    DatasetError
+        A data set is being built in the study's folder: its windows may be anybody's.
+    """
     with changing(study):
         for folder in (study.sessions_folder, study.runs_folder):
             if folder.is_dir() and not folder.is_symlink():
                 with writing_in(folder):
                     pass
+    for folder in study.folder.glob(".*.parts"):
+        if folder.is_dir() and not folder.is_symlink():
+            with parts_folder(study.folder / folder.name[1:].removesuffix(".parts")):
+                pass  # it goes with what an interrupted build left in it

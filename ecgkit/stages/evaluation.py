@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ecgkit.metrics.classification import ClassificationScores, score
 from ecgkit.metrics.intervals import wilson
 from ecgkit.report.run import SchemeScores, TaskScores
 from ecgkit.report.svg import Share
-from ecgkit.splits import find_scheme
+from ecgkit.splits import Leak, describe_leaks, find_scheme
 from ecgkit.stages.fitting import LOGITS_FILE, FitTask
 
 PREDICTION_COLUMNS = (
@@ -85,8 +85,10 @@ def collect(data: Dataset, tasks: Sequence[FitTask], fits: Path) -> list[Answers
     ]
 
 
-def evaluate(data: Dataset, answers: Sequence[Answers]) -> tuple[SchemeScores, ...]:
-    """Score the answers, scheme by scheme."""
+def evaluate(
+    data: Dataset, answers: Sequence[Answers], leaks: Mapping[str, Sequence[Leak]]
+) -> tuple[SchemeScores, ...]:
+    """Score the answers, scheme by scheme, and say with them what the scheme's folds give away."""
     names = dict.fromkeys(part.scheme for part in answers)
     schemes = [find_scheme(name) for name in names]
     return tuple(
@@ -94,6 +96,7 @@ def evaluate(data: Dataset, answers: Sequence[Answers]) -> tuple[SchemeScores, .
             name=scheme.name,
             sentence=scheme.meaning,
             leaks=scheme.leaks,
+            gives_away=tuple(describe_leaks(leaks[scheme.name])),
             tasks=tuple(_score(data, part) for part in answers if part.scheme == scheme.name),
         )
         for scheme in schemes
@@ -106,6 +109,7 @@ def scores_as_json(scheme: SchemeScores) -> dict[str, Any]:
         "scheme": scheme.name,
         "leaks": scheme.leaks,
         "shows": scheme.sentence,
+        "gives_away": list(scheme.gives_away),
         "tasks": {scores.task: _task_as_json(scores) for scores in scheme.tasks},
     }
 

@@ -29,6 +29,7 @@ LABELS = {
     "condition": "the state they were in",
     "session": "the recording that it was cut from",
 }
+OWN_LABEL = "own label of the session; none where it is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,13 @@ def _content(data: Dataset) -> Content:
     return Content(
         name=data.study,
         windows=data.windows,
-        labels={column: (data.columns[column], data.labels(column)) for column in CODED_COLUMNS},
+        labels={c: (data.columns[c], data.labels(c)) for c in (*CODED_COLUMNS, *data.own_labels)},
         numbers={column: data.columns[column] for column in NUMBER_COLUMNS},
         lead_numbers={column: data.columns[column] for column in LEAD_COLUMNS},
         leads=data.leads,
         participants=data.participants,
         roles=data.folds,
-        meanings={**MEANINGS, **LABELS},
+        meanings={**MEANINGS, **LABELS, **dict.fromkeys(data.own_labels, OWN_LABEL)},
         about={**about, "content_sha256": data.sha256, "exported_by": f"ecgkit {__version__}"},
         card=card_text(data, lab=lab),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ecgkit.dataset.read import Dataset
     from ecgkit.models.dual_task import ModelSpec
     from ecgkit.training.loop import EpochRecord, FitSettings
+    from ecgkit.training.supply import Labelled
     from ecgkit.training.weights import RunCard
 
 EVERYTHING = "all"
@@ -99,6 +100,7 @@ def run_fit(
     """
     from ecgkit.dataset.read import open_dataset
     from ecgkit.training.loop import fit, logits
+    from ecgkit.training.supply import in_order
     from ecgkit.training.weights import save_weights
 
     data = open_dataset(dataset)
@@ -112,13 +114,14 @@ def run_fit(
 
     model = fit(
         model_spec(data, settings),
-        *_labelled(data, train),
+        _labelled(data, train),
         settings=fit_settings(settings),
         on_epoch=write_epoch,
         monitor=_labelled(data, test) if len(test) else None,
     )
     if len(test):
-        outputs = logits(model, data.windows[test], device=settings.device, threads=settings.threads)
+        tested = in_order(data.windows, test)
+        outputs = logits(model, tested, device=settings.device, threads=settings.threads)
         write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
     if task.keep_weights:
         save_weights(folder, model, run_card(data, task, settings))
@@ -174,9 +177,11 @@ def write_logits(path: Path, rows: NDArray[np.int64], outputs: dict[str, NDArray
     np.savez(path, rows=rows, subject=outputs["subject"], condition=outputs["condition"])
 
 
-def _labelled(data: Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return windows and both labels of some rows, in memory."""
-    return data.windows[rows], data.codes("subject")[rows], data.codes("condition")[rows]
+def _labelled(data: Dataset, rows: NDArray[np.int64]) -> Labelled:
+    """Return some rows of a data set with both labels; nothing is loaded."""
+    from ecgkit.training.supply import Labelled
+
+    return Labelled(data.windows, data.codes("subject"), data.codes("condition"), rows)
 
 
 def _cell(value: Any) -> str:

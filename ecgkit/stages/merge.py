@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ecgkit.errors import EcgkitError, StudyError
+from ecgkit.errors import ConfigError, EcgkitError, StudyError
 from ecgkit.progress import Progress, Silent
 from ecgkit.records import Tags
 from ecgkit.stages.study_protocol import protocol_of
@@ -25,6 +25,14 @@ from ecgkit.stages.study_sessions import (
 from ecgkit.study.changing import LOCK_FILE, Change, changing, locked, read_log
 from ecgkit.study.folder import NOT_KNOWN, PARTICIPANTS_FILE, Study, open_study, read_table, table_text
 from ecgkit.study.kept import difference
+from ecgkit.study.labels import (
+    LabelTable,
+    join_tables,
+    labels_of,
+    labels_text,
+    read_label_table,
+    rename_subjects,
+)
 from ecgkit.study.rules import look_alikes, overlap
 from ecgkit.study.session_file import (
     SessionHeader,
@@ -78,12 +86,19 @@ class Merged:
 
 @dataclass(slots=True)
 class _Plan:
-    """What comes over, under which tags; and why it can't."""
+    """What comes over, under which tags; and why it can't.
+
+    Attributes
+    ----------
+    labels
+        What labels.tsv is to be, None where it stays as it is.
+    """
 
     new: dict[Tags, SessionHeader] = field(default_factory=dict)
     n_there: int = 0
     in_both: set[str] = field(default_factory=set)
     participants: str = ""
+    labels: str | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
 
@@ -122,7 +137,7 @@ def run(
     alone = locked(other.folder) if os.access(lock, os.W_OK) else contextlib.nullcontext()
     with changing(study) as change, alone:
         plan = _plan(study, other, ids, progress or Silent())
-        if plan.new or plan.participants != _participants_text(read_table(study)):
+        if plan.new or plan.labels or plan.participants != _participants_text(read_table(study)):
             _take(change, study, other, plan, progress or Silent())
     return _summary(study, other, plan, done=True)
 
@@ -148,14 +163,18 @@ def _plan(study: Study, other: Study, ids: Mapping[str, str], progress: Progress
     plan.conflicts += bad.values()
     ids = {old: new for old, new in ids.items() if old not in bad}
     plan.conflicts += _alike(here, there, ids)
+    after: set[Tags] = set()
     progress.start("look", len(there))
     for header in there:
         tags = replace(header.tags, subject=ids.get(header.tags.subject, header.tags.subject))
+        after.add(tags)
         plan.conflicts += _place(plan, here, header, tags)
         progress.advance("look", tags.key)
     plan.in_both = {tags.subject for tags in plan.new} & subjects_of(here)
     table, faults = _joined_tables(study, other, ids)
     plan.participants = _participants_text(table)
+    plan.conflicts += faults
+    plan.labels, faults = _joined_labels(study, other, {h.tags for h in here}, after, ids)
     plan.conflicts += faults
     known = read_log(study)
     plan.log = [entry for entry in (_renamed(e, ids) for e in read_log(other)) if entry not in known]
@@ -262,6 +281,35 @@ def _joined_tables(study: Study, other: Study, ids: Mapping[str, str]) -> tuple[
     return [names, *([known.get(name, NOT_KNOWN) for name in names] for known in joined.values())], faults
 
 
+def _joined_labels(
+    study: Study, other: Study, here: set[Tags], there: set[Tags], ids: Mapping[str, str]
+) -> tuple[str | None, list[str]]:
+    """Return labels.tsv with the rows of both, None if it stays as it is, and what of them contradicts.
+
+    A row holds for every session that it fits, so that one of here might say something of a session of
+    there, of which nobody has said it.
+    """
+    nothing = LabelTable((), ())
+    try:
+        own = read_label_table(study) or nothing
+        others = rename_subjects(read_label_table(other) or nothing, ids)
+        joined = join_tables(own, others)
+        said, said_there = labels_of(own, here), labels_of(others, there)
+        after = labels_of(joined, sorted(here | there))
+    except ConfigError as error:
+        return None, [str(error)]
+    faults = []
+    for key, values in after.items():
+        known = {name for each in (said, said_there) for name, text in each.get(key, {}).items() if text}
+        faults += [
+            f"labels.tsv: nobody has said {name} of {key}, and it would be {text!r} by a row about other "
+            "sessions; name condition, visit or take in it"
+            for name, text in values.items()
+            if text and name not in known
+        ]
+    return None if joined == own else labels_text(joined), faults
+
+
 def _renamed(content: Any, ids: Mapping[str, str]) -> Any:
     """Return a log entry with the ids that its sessions get here."""
     if isinstance(content, dict):
@@ -288,3 +336,5 @@ def _take(change: Change, study: Study, other: Study, plan: _Plan, progress: Pro
         change.note("merge", **{**facts_of(header, study=other.settings.name), "session": tags.key})
         progress.advance("take", tags.key)
     change.text(study.folder / PARTICIPANTS_FILE, plan.participants)
+    if plan.labels is not None:
+        change.text(study.labels_path, plan.labels)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ecgkit.config import PRESETS, load_config
 from ecgkit.dataset.read import Dataset
-from ecgkit.errors import DatasetError
-from ecgkit.splits import HONEST, find_scheme
+from ecgkit.errors import DatasetError, SplitError
+from ecgkit.settings import read_yaml
+from ecgkit.splits import HONEST, Leak, find_scheme
+from ecgkit.splits.claims import scheme_leaks
 from ecgkit.stages.fitting import EVERYTHING, FitTask
 
 LEAST_WINDOWS = 2
@@ -87,15 +93,57 @@ def not_evaluated(tasks: Sequence[FitTask]) -> list[str]:
     return [text for name, text in ways.items() if name not in scored]
 
 
-def not_learnt(data: Dataset, tasks: Sequence[FitTask]) -> list[str]:
-    """Tell of classes that a fold tests without having trained on them."""
-    found = []
-    for task in tasks:
-        train, test = task.rows(data)
-        for name in task.scored:
-            codes = data.codes(name)
-            missing = np.setdiff1d(codes[test], codes[train])
-            if missing.size:
-                labels = ", ".join(data.labels(name)[code] for code in missing)
-                found.append(f"{task.scheme}, fold {task.fold}: tests {name} {labels} without training on it")
-    return found
+def find_leaks_by_scheme(data: Dataset, tasks: Sequence[FitTask]) -> dict[str, tuple[Leak, ...]]:
+    """Find what the folds that are tested give away, or get wrong: ``scheme -> leaks``.
+
+    Raises
+    ------
+    DatasetError
+        A fold trains on nothing or tests nothing.
+    """
+    names = dict.fromkeys(task.scheme for task in tasks if task.scored)
+    table = data.window_table
+    try:
+        return {name: scheme_leaks(find_scheme(name), table, dict(data.split(name))) for name in names}
+    except SplitError as error:
+        raise DatasetError(f"{data.path}: {error}. Build it again with: ecgkit build-dataset") from error
+
+
+def settings_not_used(data: Dataset, config_file: Path) -> list[str]:
+    """Say which settings of a config file are not those that a data set was built with.
+
+    Its pipeline, its splits and the choice of its sessions were fixed when it was built.
+    """
+    given = read_yaml(config_file)
+    wanted = load_config(config_file).model_dump(mode="json")
+    differ = [
+        f"{section}.{name} is {_plain(wanted[section][name])}, was {_plain(old)}"
+        for section, built_with in _built_with(data).items()
+        for name, old in built_with.items()
+        if name in _named(given, section) and _plain(wanted[section][name]) != _plain(old)
+    ]
+    if not differ:
+        return []
+    return [
+        f"settings of {config_file} that are not those that {data.path} was built with: {'; '.join(differ)}. "
+        f"They are not used; to use them, build it again: ecgkit build-dataset --config {config_file}"
+    ]
+
+
+def _built_with(data: Dataset) -> dict[str, Mapping[str, Any]]:
+    return {"sessions": data.choice, "pipeline": data.pipeline, "splits": data.split_settings}
+
+
+def _named(given: Mapping[str, Any], section: str) -> set[str]:
+    """Return the settings of a section that a config file says something of."""
+    names = {name for name, value in (given.get(section) or {}).items() if value is not None}
+    if given.get("preset") is not None:
+        names |= {name for preset in PRESETS.values() for name in preset.get(section, ())}
+    return names
+
+
+def _plain(value: Any) -> str:
+    """Write a setting so that equal ones read alike: a condition may be given as people write it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(sorted(re.sub(r"[-\s]+", "_", str(item).strip()).casefold() for item in value))
+    return "none" if value is None else f"{value:.15g}" if isinstance(value, float) else str(value)

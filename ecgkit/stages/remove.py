@@ -12,12 +12,14 @@ from ecgkit.stages.study_sessions import (
     checked_reason,
     facts_of,
     find_session,
+    labels_to_correct,
     put_participants,
     subjects_of,
     what_next,
 )
 from ecgkit.study.changing import changing
 from ecgkit.study.folder import Study, open_study
+from ecgkit.study.labels import rows_about
 from ecgkit.study.session_file import SessionHeader, read_headers
 
 
@@ -70,13 +72,17 @@ def run(
     with changing(study) as change:
         headers = read_headers(study)
         chosen = _chosen(study, headers, names, subject)
+        kept = set(headers) - set(chosen)
         for header in chosen:
             change.remove(header.path)
             change.note("remove", **facts_of(header, reason=why))
-        left = subjects_of(set(headers) - set(chosen))
+        left = subjects_of(kept)
         gone = dict.fromkeys(subjects_of(headers) - left)
         put_participants(change, study, subjects=left, successors=gone)
-    return Removed(study.folder, tuple(header.tags.key for header in chosen), True, what_next(study))
+    gone_rows = rows_about(h.tags for h in chosen) - rows_about(h.tags for h in kept)
+    labels = labels_to_correct(study, gone_rows)
+    keys = tuple(header.tags.key for header in chosen)
+    return Removed(study.folder, keys, True, (*labels, *what_next(study)))
 
 
 def _chosen(

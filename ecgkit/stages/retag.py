@@ -17,6 +17,7 @@ from ecgkit.stages.study_sessions import (
     checked_reason,
     facts_of,
     find_session,
+    labels_to_correct,
     put_participants,
     put_retagged,
     subjects_of,
@@ -24,6 +25,7 @@ from ecgkit.stages.study_sessions import (
 )
 from ecgkit.study.changing import Change, changing
 from ecgkit.study.folder import Study, open_study
+from ecgkit.study.labels import About, rows_about
 from ecgkit.study.rules import refuse_look_alike
 from ecgkit.study.session_file import SessionHeader, read_headers, session_path
 
@@ -114,7 +116,12 @@ def run(
 
 def _summary(study: Study, moves: dict[Tags, Tags], *, done: bool) -> Retagged:
     keys = tuple((old.key, new.key) for old, new in moves.items())
-    return Retagged(study.folder, keys, done, what_next(study) if done and moves else ())
+    if not done or not moves:
+        return Retagged(study.folder, keys, done, ())
+    concerned: set[About] = set()
+    for old, new in moves.items():
+        concerned |= rows_about([old]) ^ rows_about([new])
+    return Retagged(study.folder, keys, done, (*labels_to_correct(study, concerned), *what_next(study)))
 
 
 def _plan(

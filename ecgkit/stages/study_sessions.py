@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.dataset.read import open_dataset
-from ecgkit.errors import DatasetError, StudyError
+from ecgkit.errors import ConfigError, DatasetError, StudyError
 from ecgkit.protocol.model import Protocol
 from ecgkit.records import Session, Tags
 from ecgkit.stages.staleness import stale
 from ecgkit.study.changing import Change
 from ecgkit.study.folder import NOT_KNOWN, PARTICIPANTS_FILE, Study, read_table, table_text
+from ecgkit.study.labels import About, read_label_table
 from ecgkit.study.pseudonym import LETTERS
 from ecgkit.study.session_file import (
     Observations,
@@ -145,6 +146,28 @@ def put_participants(
 def subjects_of(headers: Iterable[SessionHeader]) -> set[str]:
     """Return who has sessions."""
     return {header.tags.subject for header in headers}
+
+
+def labels_to_correct(study: Study, concerned: Collection[About]) -> tuple[str, ...]:
+    """Say in a sentence which rows of labels.tsv a change concerns: the lab's own table is not rewritten.
+
+    Parameters
+    ----------
+    concerned
+        What these rows are about (`ecgkit.study.labels.rows_about`).
+    """
+    try:
+        table = read_label_table(study)
+    except ConfigError as error:
+        return (str(error),)
+    lines = [row.where.rpartition(" ")[2] for row in (table.rows if table else ()) if row.about in concerned]
+    if not lines:
+        return ()
+    listed = ", ".join(lines[:SHOWN]) + (" …" if len(lines) > SHOWN else "")
+    return (
+        f"{study.labels_path} was left as it is: what it says in line {listed} is of sessions that have "
+        "other tags now, or are gone. Correct it before you build again",
+    )
 
 
 def what_next(study: Study) -> tuple[str, ...]:

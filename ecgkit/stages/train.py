@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from ecgkit.lookup import pick, unknown
 from ecgkit.models.dual_task import outline
 from ecgkit.progress import Progress, Silent
 from ecgkit.report.run import SchemeScores, render_run_report
-from ecgkit.splits import SCHEMES, find_scheme
+from ecgkit.splits import SCHEMES, Leak, find_scheme
+from ecgkit.splits.claims import unexpected
 from ecgkit.stages.evaluation import (
     Answers,
     collect,
@@ -33,7 +34,14 @@ from ecgkit.stages.evaluation import (
 )
 from ecgkit.stages.executing import run_fits
 from ecgkit.stages.fitting import HISTORY_FILE, FitTask, model_spec
-from ecgkit.stages.planning import check_classes, not_evaluated, not_learnt, plan_fits, weights_note
+from ecgkit.stages.planning import (
+    check_classes,
+    find_leaks_by_scheme,
+    not_evaluated,
+    plan_fits,
+    settings_not_used,
+    weights_note,
+)
 from ecgkit.stages.run_folder import new_run
 from ecgkit.stages.run_page import describe_run, summary
 from ecgkit.stages.staleness import stale
@@ -138,8 +146,8 @@ def run(
     _check_settings(data, settings)
     check_classes(data)
     tasks = plan_fits(data, split=options.split, evaluate=options.evaluate)
-    by_default = options.evaluate and options.split is None
-    warnings = (*stale(data), *(not_evaluated(tasks) if by_default else ()), *not_learnt(data, tasks))
+    leaks = find_leaks_by_scheme(data, tasks)
+    warnings = _warnings(data, tasks, leaks, options)
     with new_run(options.runs, options.out) as new:
         fits = new.part / "fits"
         run_fits(
@@ -151,7 +159,7 @@ def run(
             executor=executor,
             progress=progress or Silent(),
         )
-        made = _evaluate(data, tasks, fits, started=started)
+        made = _evaluate(data, tasks, fits, leaks, started=started)
         _gather(tasks, fits, new.part)
         place = new.reserve()
         _write_files(new.part, place, data, settings, made, mode=options.mode)
@@ -166,6 +174,19 @@ def run(
     )
 
 
+def _warnings(
+    data: Dataset, tasks: Sequence[FitTask], leaks: Mapping[str, Sequence[Leak]], options: TrainOptions
+) -> tuple[str, ...]:
+    """Say what should be known before the scores are believed."""
+    by_default = options.evaluate and options.split is None
+    return (
+        *stale(data),
+        *(settings_not_used(data, options.config_file) if options.config_file else ()),
+        *(not_evaluated(tasks) if by_default else ()),
+        *(sentence for name, found in leaks.items() for sentence in unexpected(find_scheme(name), found)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
     """What the outputs of the fits came to."""
@@ -176,9 +197,16 @@ class _Evaluation:
     metrics: dict[str, Any]
 
 
-def _evaluate(data: Dataset, tasks: Sequence[FitTask], fits: Path, *, started: float) -> _Evaluation:
+def _evaluate(
+    data: Dataset,
+    tasks: Sequence[FitTask],
+    fits: Path,
+    leaks: Mapping[str, Sequence[Leak]],
+    *,
+    started: float,
+) -> _Evaluation:
     answers = collect(data, tasks, fits)
-    schemes = evaluate(data, answers)
+    schemes = evaluate(data, answers, leaks)
     note = weights_note(tasks)
     metrics = {
         **METRICS_FORMAT,

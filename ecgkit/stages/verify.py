@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecgkit.dataset.read import open_dataset
-from ecgkit.dataset.schema import FORMAT, FORMAT_VERSION
+from ecgkit.dataset.read import READERS, open_dataset
+from ecgkit.dataset.schema import FORMAT, TAKEN
+from ecgkit.dataset.shard_files import dataset_sha256
+from ecgkit.dataset.shard_writing import unused_shards
 from ecgkit.errors import DatasetError, EcgkitError, StudyError
 from ecgkit.files import TEMPORARY_FILE
-from ecgkit.h5 import content_sha256, open_h5
+from ecgkit.h5 import open_h5
 from ecgkit.progress import Progress, Silent
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.study_protocol import protocol_of
@@ -29,6 +32,7 @@ from ecgkit.study.folder import (
     links_out,
     read_participants,
 )
+from ecgkit.study.labels import read_labels
 from ecgkit.study.rules import look_alikes, overlap
 from ecgkit.study.runs import RUN_CARD, read_card, run_folders
 from ecgkit.study.session_file import (
@@ -39,6 +43,7 @@ from ecgkit.study.session_file import (
     read_session,
 )
 
+PARTS = re.compile(r"\..+\.parts")  # what a build keeps its parts in, beside the data set
 WEIGHTS_FILE = "weights.safetensors"
 
 
@@ -171,7 +176,7 @@ def _identities(study: Study, headers: Sequence[SessionHeader]) -> Iterator[Find
 
 
 def _references(study: Study, headers: Sequence[SessionHeader]) -> Iterator[Finding]:
-    """Compare the sessions' tags with participants.tsv and with the protocol."""
+    """Compare the sessions' tags with participants.tsv, with labels.tsv and with the protocol."""
     subjects = subjects_of(headers)
     try:
         participants = read_participants(study).keys()
@@ -184,6 +189,7 @@ def _references(study: Study, headers: Sequence[SessionHeader]) -> Iterator[Find
             )
         for subject in sorted(participants - subjects):
             yield _remark(study, study.folder / PARTICIPANTS_FILE, f"subject {subject} has no session")
+    yield from _tried(study, study.labels_path, partial(_labels, study, headers))
     try:
         rules = protocol_of(study)
     except (EcgkitError, OSError) as error:
@@ -195,6 +201,11 @@ def _references(study: Study, headers: Sequence[SessionHeader]) -> Iterator[Find
         yield from _tried(study, study.sessions_folder, partial(check_new_subject, study, rules, subject))
 
 
+def _labels(study: Study, headers: Sequence[SessionHeader]) -> None:
+    """Read labels.tsv as a build of the data set does."""
+    read_labels(study, (header.tags for header in headers), reserved=TAKEN)
+
+
 def _dataset(study: Study) -> tuple[str | None, list[Finding]]:
     """Return the data set's hash, None where there is none, and what is wrong with it."""
     path = study.dataset_path
@@ -202,8 +213,8 @@ def _dataset(study: Study) -> tuple[str | None, list[Finding]]:
         return None, []
     try:
         data = open_dataset(path)
-        with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=DatasetError) as file:
-            found = content_sha256(file, but="content_sha256")
+        with open_h5(path, file_format=FORMAT, versions=tuple(READERS), error=DatasetError) as file:
+            found = dataset_sha256(file, data.windows)
         if found != data.sha256:
             text = (
                 "its content is not what was written (content_sha256); build it again: ecgkit build-dataset"
@@ -236,14 +247,20 @@ def _run(study: Study, run: Path, dataset_sha256: str | None) -> Iterator[Findin
 
 def _other_files(study: Study, *, known: set[Path]) -> Iterator[Finding]:
     """Yield what else is in the folder that should be known: links, what killed commands left, strangers."""
-    home = study.folder.resolve()
+    home, unused = study.folder.resolve(), unused_shards(study.dataset_path)
     for place, folders, files in os.walk(study.folder):
         for path in sorted(Path(place) / name for name in (*folders, *files)):
             if path in known:
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(home):
                 yield _fault(study, path, f"a link out of the study, to {path.resolve()}")
+            elif PARTS.fullmatch(path.name) and path.is_dir():
+                yield _remark(study, path, "of a build that is running, or was interrupted: the next goes on")
             elif TEMPORARY_FILE.fullmatch(path.name) or path == study.folder / STAGED_FOLDER:
                 yield _remark(study, path, "not finished: of a command that is running, or was killed")
+            elif path in unused:
+                yield _remark(
+                    study, path, "of a data set that is not there any more: the next build removes it"
+                )
             elif path.parent == study.sessions_folder:
                 yield _remark(study, path, "not a session file; ecgkit does not look at it")

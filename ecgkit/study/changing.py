@@ -37,9 +37,12 @@ MAX_LOG_BYTES = 1 << 27
 # what a change may put in place, and what else it may remove, as a path from the study's folder
 FILES = re.compile(
     r"sessions/sub-[A-Za-z0-9_-]{1,200}\.h5"
-    r"|participants\.tsv|study\.yaml|protocol\.yaml|changes\.jsonl|dataset\.h5"
+    r"|participants\.tsv|labels\.tsv|study\.yaml|protocol\.yaml|changes\.jsonl|dataset\.h5"
 )
-REMOVABLE = re.compile(rf"{FILES.pattern}|status\.html|dataset\.md|runs/[^./\\:][^/\\:]{{0,200}}")
+REMOVABLE = re.compile(
+    rf"{FILES.pattern}|status\.html|dataset\.md|dataset\.[0-9a-f]{{12}}-[0-9]{{3}}\.h5"
+    r"|runs/[^./\\:][^/\\:]{0,200}"
+)
 
 
 class Change:

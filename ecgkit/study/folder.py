@@ -21,6 +21,7 @@ PROTOCOL_FILE = "protocol.yaml"  # a protocol of the study's own lies in it
 DEFAULT_FOLDER = Path("study")
 NOT_KNOWN = "n/a"
 PARTICIPANTS_FILE = "participants.tsv"
+LABELS_FILE = "labels.tsv"
 IDENTITY = "participant_id"
 MOST_TABLE_BYTES, MOST_COLUMNS = 10_000_000, 1000
 COLUMNS = ("age", "sex", "handedness")  # of a new table, as BIDS names them
@@ -72,6 +73,11 @@ class Study:
     def dataset_path(self) -> Path:
         """Where `ecgkit build-dataset` puts the data set unless told otherwise."""
         return self.folder / "dataset.h5"
+
+    @property
+    def labels_path(self) -> Path:
+        """Where labels of the lab's own lie, if it has any."""
+        return self.folder / LABELS_FILE
 
     @property
     def page_path(self) -> Path:
@@ -167,14 +173,16 @@ def links_out(study: Study) -> Iterator[Path]:
         PROTOCOL_FILE,
         study.settings.protocol,
         PARTICIPANTS_FILE,
+        LABELS_FILE,
         study.sessions_folder.name,
     )
     for path in (*(study.folder / name for name in named), *study.session_paths()):
-        if _leads_out(study, path):
+        if leads_out(study, path):
             yield path
 
 
-def _leads_out(study: Study, path: Path) -> bool:
+def leads_out(study: Study, path: Path) -> bool:
+    """Tell whether something of a study is a link out of it."""
     return path.is_symlink() and not path.resolve().is_relative_to(study.folder.resolve())
 
 
@@ -269,7 +277,7 @@ def read_table(study: Study) -> list[list[str]]:
     path = study.folder / PARTICIPANTS_FILE
     if not path.exists():
         return [[IDENTITY, *COLUMNS]]
-    if _leads_out(study, path):
+    if leads_out(study, path):
         raise StudyError(f"{path}: a link out of the study; put the table itself in its place")
     try:
         text = read_small_text(path, MOST_TABLE_BYTES)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ecgkit.errors import StudyError
+from ecgkit.lookup import unknown
 from ecgkit.study.pseudonym import canonical_id
 
 Span = tuple[float, float]  # from and to in a source file, seconds
@@ -33,6 +34,21 @@ def refuse_look_alike(where: Path, subject: str, known: Iterable[str]) -> None:
                 f"{where}: subject {subject!r} looks like {other!r}, which is in the study. Use that id if "
                 "it is the same person, else one that differs by more than case or leading zeros"
             )
+
+
+def unknown_subject(subject: str, known: Iterable[str]) -> str:
+    """Say that nobody has an id; name the one that differs by case or leading zeros only, else all.
+
+    Examples
+    --------
+    >>> unknown_subject("7", ["07", "70", "97"])
+    "unknown subject '7'. Did you mean '07'? Case and leading zeros count."
+    """
+    known = sorted(known)
+    for other in known:
+        if canonical_id(other) == canonical_id(subject):
+            return f"unknown subject {subject!r}. Did you mean {other!r}? Case and leading zeros count."
+    return unknown("subject", subject, known)
 
 
 def look_alikes(subjects: Iterable[str]) -> tuple[tuple[str, ...], ...]:

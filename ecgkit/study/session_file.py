@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from ecgkit.analysis.measures import Measures, measures_from_json
 from ecgkit.analysis.quality import INDICES, VERDICTS, WindowQuality
 from ecgkit.errors import StudyError
 from ecgkit.exclusions import Exclusion, exclusion_from_json, used_spans
-from ecgkit.h5 import atomic_h5, attribute, content_sha256
+from ecgkit.h5 import atomic_h5, attribute, attribute_values, content_sha256
 from ecgkit.records import Recording, Session, Tags
 from ecgkit.study.folder import Study
 from ecgkit.study.session_samples import (
@@ -27,6 +26,7 @@ from ecgkit.study.session_samples import (
     NONE,
     group_of,
     index_of,
+    json_of,
     number_of,
     open_session,
     read_channel,
@@ -35,6 +35,8 @@ from ecgkit.study.session_samples import (
     values_of,
     write_channel,
     write_markers,
+    write_plain,
+    write_text,
 )
 
 MOST_LEADS = 1000
@@ -123,26 +125,24 @@ def write_session(path: Path, session: Session, observations: Observations) -> N
     recording = session.recording
     span_s = session.span_s or (math.nan, math.nan)
     with atomic_h5(path, file_format=FORMAT, format_version=FORMAT_VERSION) as file:
-        file.attrs["ecgkit_version"] = __version__
-        for name in ("subject", "condition", "visit", "take"):
-            file.attrs[name] = getattr(session.tags, name)
-        file.attrs["source_sha256"] = session.sha256
-        file.attrs["source_version"] = recording.version
+        texts = {"subject": session.tags.subject, "condition": session.tags.condition}
+        texts |= {"source_sha256": session.sha256, "source_version": recording.version}
+        for name, text in {**texts, "ecgkit_version": __version__}.items():
+            write_text(file, name, text)
+        file.attrs["visit"], file.attrs["take"] = session.tags.visit, session.tags.take
         file.attrs["source_start_s"], file.attrs["source_stop_s"] = span_s
-        file.attrs["source"] = _json(_kept(session))
         file.attrs["simulated"] = recording.simulated
         file.attrs["fs"] = recording.fs
         file.attrs["duration_s"] = recording.channels[session.ecg[0]].duration_s
         file.attrs["ecg"] = np.array(session.ecg, dtype=np.int64)
-        file.attrs["leads"] = _json(session.leads)
         file.attrs["respiration"] = NONE if session.respiration is None else session.respiration
-        file.attrs["lost"] = _json(recording.lost)
-        file.attrs["excluded"] = _json([exclusion.as_json() for exclusion in session.excluded])
+        for name, content in _about(session, observations).items():
+            write_plain(file, name, content)
         for channel in recording.channels:
             write_channel(file, channel)
         write_markers(file, recording.markers)
         _write_observations(file, observations)
-        file.attrs[HASH] = content_sha256(file, but=HASH)
+        write_text(file, HASH, content_sha256(file, but=HASH))
 
 
 def read_session(path: Path) -> Session:
@@ -298,13 +298,13 @@ def _header(file: h5py.File, path: Path) -> SessionHeader:
         span_s=None if math.isnan(start_s) else (start_s, stop_s),
         fs=number_of(file, "fs", positive=True),
         duration_s=number_of(file, "duration_s", positive=True),
-        ecg=tuple(int(index) for index in np.atleast_1d(file.attrs["ecg"])[:MOST_LEADS]),
+        ecg=tuple(int(index) for index in _ecg(file)[:MOST_LEADS]),
         leads=_sentences(file, "leads"),
         simulated=bool(attribute(file, "simulated", bool, error=StudyError)),
         measures=measures_from_json(_object(file, "measures")),
         warnings=_sentences(file, "warnings"),
         lost=_sentences(file, "lost"),
-        excluded=tuple(map(exclusion_from_json, json.loads(text_of(file, "excluded")))),
+        excluded=tuple(map(exclusion_from_json, json_of(file, "excluded"))),
         content_sha256=text_of(file, HASH),
     )
 
@@ -313,21 +313,34 @@ NUMBERED = ("visit", "take")
 BEATS = {"time_s": "f", "stretch": "i"}
 
 
-def _json(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False)
+def _ecg(file: h5py.File) -> NDArray[Any]:
+    indexes = attribute_values(file, "ecg", error=StudyError)
+    return np.empty(0) if indexes is None else np.atleast_1d(indexes)
 
 
 def _sentences(file: h5py.File, name: str) -> tuple[str, ...]:
-    """Read a list of texts that lies as JSON in an attribute."""
-    return tuple(map(str, json.loads(text_of(file, name))))
+    """Read a list of texts that lies as JSON."""
+    return tuple(map(str, json_of(file, name)))
 
 
 def _object(file: h5py.File, name: str) -> dict[str, Any]:
-    """Read a JSON object that lies in an attribute."""
-    content = json.loads(text_of(file, name))
+    """Read a JSON object."""
+    content = json_of(file, name)
     if not isinstance(content, dict):
-        raise StudyError(f"{file.filename}: attribute {name!r} is {content!r}, expected a JSON object")
+        raise StudyError(f"{file.filename}:/about/{name} is {content!r:.200}, expected a JSON object")
     return content
+
+
+def _about(session: Session, seen: Observations) -> dict[str, Any]:
+    """Return what a session file holds as JSON."""
+    return {
+        "source": _kept(session),
+        "leads": session.leads,
+        "lost": session.recording.lost,
+        "excluded": [exclusion.as_json() for exclusion in session.excluded],
+        "measures": seen.measures.as_json(),
+        "warnings": seen.warnings,
+    }
 
 
 def _kept(session: Session) -> dict[str, str]:
@@ -342,8 +355,6 @@ def _kept(session: Session) -> dict[str, str]:
 
 
 def _write_observations(file: h5py.File, seen: Observations) -> None:
-    file.attrs["measures"] = _json(seen.measures.as_json())
-    file.attrs["warnings"] = _json(seen.warnings)
     sizes = [len(times_s) for times_s in seen.beats_s]
     beats = file.create_group("beats")  # one that HDF5 made by the way would hold the time of that
     beats["time_s"] = np.concatenate([np.empty(0), *seen.beats_s])

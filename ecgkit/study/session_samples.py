@@ -13,11 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.errors import StudyError
-from ecgkit.h5 import attribute, dataset, open_h5, own_group, read_texts, write_texts
+from ecgkit.h5 import (
+    attribute,
+    dataset,
+    open_h5,
+    own_group,
+    read_json,
+    read_texts,
+    write_attribute,
+    write_json,
+    write_texts,
+)
 from ecgkit.records import RAW_TYPES, Channel, Marker, RawSamples
 
 FORMAT = "ecgkit-session"
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 MOST_VALUES = 1 << 25  # beats, windows or markers: a year of beats
 NONE = -1  # stands for "none" among indexes
 
@@ -26,6 +36,9 @@ group_of = partial(own_group, error=StudyError)
 text_of = partial(attribute, kind=str, error=StudyError)
 number_of = partial(attribute, kind=float, error=StudyError)
 index_of = partial(attribute, kind=int, error=StudyError)
+json_of = partial(read_json, error=StudyError)
+write_text = partial(write_attribute, error=StudyError)
+write_plain = partial(write_json, error=StudyError)
 
 
 def values_of(group: h5py.Group, name: str, kinds: str) -> NDArray[Any]:
@@ -56,7 +69,9 @@ def write_channel(file: h5py.File, channel: Channel) -> None:
         start += len(raw)
     if channel.missing is not None:
         stored.attrs["missing"] = channel.missing
-    for name in ("number", "name", "unit", "fs", "scale", "offset"):
+    for name in ("name", "unit"):
+        write_text(stored, name, getattr(channel, name))
+    for name in ("number", "fs", "scale", "offset"):
         stored.attrs[name] = getattr(channel, name)
 
 
@@ -93,9 +108,9 @@ def write_markers(file: h5py.File, markers: tuple[Marker, ...]) -> None:
     group = file.create_group("markers")
     group["sample"] = np.array([marker.sample for marker in markers], dtype=np.int64)
     group["channel"] = np.array([NONE if m.channel is None else m.channel for m in markers], dtype=np.int64)
-    write_texts(group, "style", [marker.style for marker in markers])
+    write_texts(group, "style", [marker.style for marker in markers], error=StudyError)
     if any(marker.text for marker in markers):
-        write_texts(group, "text", [marker.text for marker in markers])
+        write_texts(group, "text", [marker.text for marker in markers], error=StudyError)
 
 
 def read_markers(file: h5py.File, fs: float) -> Iterator[Marker]:

@@ -1,11 +1,10 @@
-"""The training loop: plain, in memory, the same every time for the same seed."""
+"""The training loop: plain, the same every time for the same seed."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,16 +13,26 @@ import torch.nn.functional as F  # noqa: N812 (the name everyone knows it by)
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ecgkit.dataset.batches import Batches
 from ecgkit.errors import TrainingError
 from ecgkit.lookup import pick
 from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model, last_shared_weight
 from ecgkit.training.balancing import BALANCERS, Balancer
 from ecgkit.training.device import reproducible, resolve_device, use_threads
+from ecgkit.training.supply import (
+    UNKNOWN,
+    Labelled,
+    LabelledBatch,
+    check_shape,
+    checked,
+    in_order,
+    refuse_non_finite,
+    shuffled_epochs,
+)
 
-UNKNOWN = -1
 TASKS = ("subject", "condition")
-
-Labelled = tuple[ArrayLike, ArrayLike, ArrayLike]
+Watched = tuple[Batches, tuple[Tensor, Tensor]]
+SEEN_WINDOWS = 16_384  # whose outputs are held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +96,30 @@ class EpochRecord:
 
 def fit(
     spec: ModelSpec,
-    windows: ArrayLike,
-    subject_labels: ArrayLike,
-    condition_labels: ArrayLike,
+    training: Labelled,
     *,
     settings: FitSettings,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     monitor: Labelled | None = None,
+    way: str = "auto",
 ) -> DualTaskNet:
-    """Train a new network on windows in memory.
+    """Train a new network.
 
     The same arguments give the same weights, bit for bit, on the same machine and torch, whatever
-    ran before. Only the last batch can be larger or smaller than the others: a single window left
-    over joins the batch before it, because batch normalisation can't train on one.
+    ran before.
 
     Parameters
     ----------
     spec
         The network.
-    windows
-        (N, lead, T), float32.
-    subject_labels, condition_labels
-        (N,), whole numbers from 0; -1 where not known: such a window does not count for that task.
+    training
+        Windows (N, lead, T) with their labels; at least 2.
     on_epoch
         Called after each epoch.
     monitor
-        Windows and both labels to watch after each epoch; they change nothing in the training.
+        What to watch after each epoch; it changes nothing in the training.
+    way
+        Where the windows come from (`ecgkit.training.supply.shuffled_epochs`).
 
     Returns
     -------
@@ -127,28 +134,22 @@ def fit(
         A name in the specification or the settings is unknown.
     """
     device = resolve_device(settings.device)
-    data = [tensor.to(device) for tensor in _as_tensors(spec, windows, subject_labels, condition_labels)]
-    watched = _as_tensors(spec, *monitor) if monitor else None
-    _check_enough(len(data[0]), settings.batch_size)
+    training = checked(spec, training)
+    _check_enough(len(training), settings.batch_size)
+    watched = _watched(checked(spec, monitor)) if monitor else None
     balancer = pick(BALANCERS, settings.balancing, what="balancing")
+    epochs = shuffled_epochs(
+        training, batch_size=settings.batch_size, seed=settings.seed, device=device, way=way
+    )
     with reproducible(device, seed=settings.seed, threads=settings.threads):
         model = build_model(spec).to(device)
         optimizer = torch.optim.Adam(
             model.parameters(), lr=settings.learning_rate, fused=device.type in ("cpu", "cuda")
         )
         balancing = balancer((spec.n_subjects, spec.n_conditions), device=device)
-        order = torch.Generator().manual_seed(settings.seed)
-        for epoch in range(1, settings.epochs + 1):
+        for epoch, batches in zip(range(1, settings.epochs + 1), epochs, strict=False):
             start = time.perf_counter()
-            steps = _run_epoch(
-                model,
-                data,
-                optimizer=optimizer,
-                balancer=balancing,
-                batch_size=settings.batch_size,
-                order=order,
-            )
-            seen = steps.numbers()
+            seen = _run_epoch(model, batches, optimizer=optimizer, balancer=balancing)
             seconds = time.perf_counter() - start
             _refuse_non_finite(epoch, model, settings)
             record = EpochRecord(epoch, seconds, **seen, **_accuracies(model, watched, settings.threads))
@@ -159,7 +160,7 @@ def fit(
 
 def logits(
     model: DualTaskNet,
-    windows: ArrayLike,
+    windows: ArrayLike | Batches,
     *,
     batch_size: int = 1024,
     device: str | None = None,
@@ -170,9 +171,9 @@ def logits(
     Parameters
     ----------
     windows
-        (N, lead, T); may be a memory map.
+        (N, lead, T); or blocks of them, as `ecgkit.training.supply.in_order` gives them.
     batch_size
-        Windows at a time.
+        Windows at a time, of an array.
     device
         Where to compute; the model moves there. None: where it is.
     threads
@@ -187,8 +188,6 @@ def logits(
     TrainingError
         The windows don't have the shape that the network was built for.
     """
-    windows = np.asarray(windows)
-    _check_shape(model.spec, windows)
     if device is not None:
         model.to(resolve_device(device))
     where = next(model.parameters()).device
@@ -197,8 +196,8 @@ def logits(
     try:
         with torch.inference_mode(), use_threads(threads):
             parts = [
-                model(torch.tensor(windows[start : start + batch_size], dtype=torch.float32).to(where))
-                for start in range(0, len(windows), batch_size)
+                model(torch.tensor(block, dtype=torch.float32).to(where))
+                for block in _blocks(model.spec, windows, batch_size)
             ]
     finally:
         model.train(training)
@@ -208,73 +207,82 @@ def logits(
     return subject, condition
 
 
+def _blocks(spec: ModelSpec, windows: ArrayLike | Batches, batch_size: int) -> Iterator[NDArray[np.generic]]:
+    if isinstance(windows, Batches):
+        blocks = (block for _, block in windows.epoch(0))
+    else:
+        array = np.asarray(windows)
+        check_shape(spec, array.shape)
+        blocks = (array[start : start + batch_size] for start in range(0, len(array), batch_size))
+    for block in blocks:
+        check_shape(spec, block.shape)
+        yield block
+
+
 @dataclass(slots=True)
 class _Steps:
-    """What an epoch's steps leave behind, kept on the device: numbers are asked for once an epoch."""
+    """What some steps leave behind, kept on the device: numbers are asked for once in many steps."""
 
-    labels: tuple[Tensor, Tensor]
+    labels: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     logits: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)
     gradient_norms: list[Tensor] = field(default_factory=list)
 
-    def numbers(self) -> dict[str, float]:
-        """Return loss, accuracy, mean weight and mean gradient norm of each task."""
+    def numbers(self) -> dict[str, tuple[float, int]]:
+        """Return loss, accuracy, mean weight and mean gradient norm of each task, and of how many each is."""
         weights = torch.stack(self.weights).mean(dim=0).tolist()  # (steps, M) to (M,)
         norms = torch.stack(self.gradient_norms).mean(dim=0).tolist()
-        found = {}
-        for index, (task, labels) in enumerate(zip(TASKS, self.labels, strict=True)):
+        found: dict[str, tuple[float, int]] = {}
+        for index, task in enumerate(TASKS):
             output = torch.cat([batch[index] for batch in self.logits])  # (N, classes)
-            known = bool((labels != UNKNOWN).any())
-            found[f"{task}_loss"] = float(known_cross_entropy(output, labels)) if known else math.nan
-            found[f"{task}_accuracy"] = accuracy(output, labels)
-            found[f"{task}_weight"] = weights[index]
-            found[f"{task}_gradient_norm"] = norms[index]
+            labels = torch.cat([batch[index] for batch in self.labels])  # (N,)
+            n_known = int((labels != UNKNOWN).sum())
+            loss = float(known_cross_entropy(output, labels)) if n_known else math.nan
+            found[f"{task}_loss"] = loss, n_known
+            found[f"{task}_accuracy"] = accuracy(output, labels), n_known
+            found[f"{task}_weight"] = weights[index], len(self.weights)
+            found[f"{task}_gradient_norm"] = norms[index], len(self.weights)
         return found
+
+
+def _mean_numbers(parts: list[dict[str, tuple[float, int]]]) -> dict[str, float]:
+    """Return the mean of each number over all parts of an epoch; NaN where there was nothing to see."""
+    means = {}
+    for name in parts[0]:
+        seen = [part[name] for part in parts if part[name][1]]
+        n = sum(count for _, count in seen)
+        means[name] = sum(value * (count / n) for value, count in seen) if seen else math.nan
+    return means
 
 
 def _run_epoch(
     model: DualTaskNet,
-    data: Sequence[Tensor],
+    batches: Iterable[LabelledBatch],
     *,
     optimizer: torch.optim.Optimizer,
     balancer: Balancer,
-    batch_size: int,
-    order: torch.Generator,
-) -> _Steps:
-    windows, *labels = data
-    shuffled = torch.randperm(len(windows), generator=order).to(windows.device)
-    subjects, conditions = (label[shuffled] for label in labels)
-    steps = _Steps((subjects, conditions))
+) -> dict[str, float]:
     shared = last_shared_weight(model)
+    parts, steps, n_seen = [], _Steps(), 0
     model.train()
-    for start, stop in batches(len(windows), batch_size):
+    for windows, subjects, conditions in batches:
         optimizer.zero_grad(set_to_none=True)
-        subject, condition = model(windows[shuffled[start:stop]])  # (B, subjects), (B, conditions)
-        losses = (
-            known_cross_entropy(subject, subjects[start:stop]),
-            known_cross_entropy(condition, conditions[start:stop]),
-        )
+        subject, condition = model(windows)  # (B, subjects), (B, conditions)
+        losses = known_cross_entropy(subject, subjects), known_cross_entropy(condition, conditions)
         balanced = balancer.combine(losses, shared)
         balanced.loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        steps.labels.append((subjects, conditions))
         steps.logits.append((subject.detach(), condition.detach()))
         steps.weights.append(balanced.weights)
         steps.gradient_norms.append(balanced.gradient_norms)
-    return steps
-
-
-def batches(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """Cut ``range(n)`` into batches, as (start, stop); a last batch of 1 joins the one before it.
-
-    Examples
-    --------
-    >>> list(batches(7, 3))
-    [(0, 3), (3, 7)]
-    """
-    edges = list(range(0, n, batch_size))
-    if n % batch_size == 1 and len(edges) > 1:
-        edges.pop()
-    return itertools.pairwise([*edges, n])
+        n_seen += len(windows)
+        if n_seen >= SEEN_WINDOWS:
+            parts.append(steps.numbers())
+            steps, n_seen = _Steps(), 0
+    if steps.weights:
+        parts.append(steps.numbers())
+    return _mean_numbers(parts)
 
 
 def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -305,60 +313,23 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return int((logits.argmax(dim=1) == labels).sum()) / n_known if n_known else math.nan
 
 
-def _accuracies(
-    model: DualTaskNet, watched: tuple[Tensor, Tensor, Tensor] | None, threads: int
-) -> dict[str, float]:
+def _watched(given: Labelled) -> Watched:
+    """Return windows to watch, in order, and the labels of each, (n,)."""
+    windows = in_order(given.windows, given.rows)
+    refuse_non_finite(windows)
+    rows = slice(None) if given.rows is None else np.sort(given.rows)
+    subjects, conditions = np.asarray(given.subjects)[rows], np.asarray(given.conditions)[rows]
+    return windows, (torch.from_numpy(subjects), torch.from_numpy(conditions))
+
+
+def _accuracies(model: DualTaskNet, watched: Watched | None, threads: int) -> dict[str, float]:
     names = [f"monitor_{task}_accuracy" for task in TASKS]
     if watched is None:
         return dict.fromkeys(names, math.nan)
-    windows, *labels = watched
-    outputs = logits(model, windows.numpy(), threads=threads)
+    windows, labels = watched
+    outputs = logits(model, windows, threads=threads)
     found = (accuracy(torch.from_numpy(output), label) for output, label in zip(outputs, labels, strict=True))
     return dict(zip(names, found, strict=True))
-
-
-def _as_tensors(
-    spec: ModelSpec, windows: ArrayLike, subject_labels: ArrayLike, condition_labels: ArrayLike
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Check windows and labels against the specification and copy them."""
-    windows = np.asarray(windows, dtype=np.float32)
-    _check_shape(spec, windows)
-    bad = np.flatnonzero(~np.isfinite(windows).all(axis=(1, 2)))
-    if bad.size:
-        raise TrainingError(
-            f"training: {bad.size} of {len(windows)} windows hold NaN or infinity, the first is window "
-            f"{bad[0]}; expected numbers only. Build the data set again without them"
-        )
-    labels = [
-        _checked_labels(task, np.asarray(given), n_classes, len(windows))
-        for task, given, n_classes in (
-            ("subject", subject_labels, spec.n_subjects),
-            ("condition", condition_labels, spec.n_conditions),
-        )
-    ]
-    return torch.tensor(windows), torch.tensor(labels[0]), torch.tensor(labels[1])
-
-
-def _check_shape(spec: ModelSpec, windows: NDArray[np.generic]) -> None:
-    if windows.ndim != 3 or windows.shape[1:] != (spec.n_leads, spec.n_samples):
-        raise TrainingError(
-            f"windows of shape {windows.shape}: expected (N, {spec.n_leads}, {spec.n_samples}): "
-            "windows, leads, samples. Take the windows of the data set that the network is for"
-        )
-
-
-def _checked_labels(task: str, labels: NDArray[np.generic], n_classes: int, n: int) -> NDArray[np.int64]:
-    if labels.shape != (n,) or labels.dtype.kind not in "iu":
-        raise TrainingError(
-            f"{task} labels of shape {labels.shape}, {labels.dtype}: expected ({n},) whole numbers"
-        )
-    whole = labels.astype(np.int64)
-    wrong = whole[(whole < UNKNOWN) | (whole >= n_classes)]
-    if wrong.size:
-        raise TrainingError(
-            f"{task} label {wrong[0]}: expected 0 to {n_classes - 1}, or {UNKNOWN} for not known"
-        )
-    return whole
 
 
 def _check_enough(n: int, batch_size: int) -> None:

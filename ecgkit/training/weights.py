@@ -25,7 +25,7 @@ from torch import Tensor
 import ecgkit
 from ecgkit.errors import ConfigError, RunError
 from ecgkit.files import atomic_path, write_text
-from ecgkit.models.dual_task import MAX_PARAMETERS, DualTaskNet, ModelSpec, outline
+from ecgkit.models.dual_task import MAX_PARAMETERS, TASKS, DualTaskNet, ModelSpec, outline
 
 FORMAT = "ecgkit-run"
 FORMAT_VERSION = 1
@@ -83,6 +83,8 @@ class RunCard:
     versions: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        if self.spec.tasks != TASKS:
+            _refuse("spec", self.spec.tasks, "both tasks")
         _check_names("lead_names", self.lead_names, self.spec.n_leads)
         _check_names("subject_labels", self.subject_labels, self.spec.n_subjects)
         _check_names("condition_labels", self.condition_labels, self.spec.n_conditions)

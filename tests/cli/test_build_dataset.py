@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.h5_files import put_json, put_text
 
 from ecgkit.cli import ecgkit, main
 from ecgkit.dataset.read import open_dataset
@@ -144,7 +145,7 @@ def test_build_dataset_replaces_nothing_but_data_sets(study: Path, name: str) ->
     assert "holds something else than a data set" in refused("--study", study, "--out", study / name)
     assert content(study) == before
     with h5py.File(study / "dataset.h5", "r+") as file:
-        file.attrs["format_version"] = "0.9"
+        put_text(file, "format_version", "0.9")
     assert run("--study", study, "--out", study / "dataset.h5").exit_code == 0
 
 
@@ -189,7 +190,10 @@ def test_build_dataset_names_the_damaged_session(
     study: Path, where: str, name: str, value: object, message: str
 ) -> None:
     with h5py.File(study / SESSION, "r+") as file:
-        file[where].attrs[name] = value
+        if name == "leads":
+            put_json(file, name, str(value))
+        else:
+            put_text(file[where], name, value)
     before = content(study)
     found = refused("--study", study)
     assert found.startswith(str(study / SESSION))

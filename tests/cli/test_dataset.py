@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +32,15 @@ def test_info_shows_who_and_what_and_what_leaks(built_study: Path, monkeypatch: 
     for part in ("(SIMULATED data)", "24 sessions of 4 subjects", "deep_breathing", "paper: 1 fold", "LEAKS"):
         assert part in shown.stdout
     assert "Next: ecgkit dataset verify" in shown.stdout
+
+
+def test_info_counts_sessions_by_the_lab_s_own_labels(tmp_path: Path) -> None:
+    parts = [
+        replace(part, labels={"electrode": "" if n == 0 else "gel" if n < 3 else "dry"})
+        for n, part in enumerate(parts_of())
+    ]
+    shown = run("dataset", "info", write_small(tmp_path / "d.h5", parts)).stdout
+    assert "own label  electrode (sessions): not known 1, dry 1, gel 2" in shown
 
 
 def test_info_json_is_one_document(path: Path) -> None:
@@ -74,6 +84,37 @@ def test_no_data_set_is_a_clear_error(
 ) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["dataset", command, str(tmp_path / "none.h5")])
+    assert stop.value.code == 2
+    assert "no data set here. Build one with: ecgkit build-dataset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "head", "diff"])
+def test_the_study_s_data_set_is_meant_unless_one_is_named(
+    command: str, built_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = built_study / "dataset.h5"
+    first = [path] if command == "diff" else []
+    named = run("dataset", command, *first, path, "--json")
+    monkeypatch.chdir(tmp_path)
+    of_study = run("dataset", command, *first, "--study", built_study, "--json")
+    monkeypatch.chdir(built_study / "sessions")
+    found = run("dataset", command, *first, "--json")
+    assert json.loads(named.stdout) == json.loads(of_study.stdout) == json.loads(found.stdout)
+    assert named.return_value == of_study.return_value == found.return_value
+
+
+def test_a_data_set_and_a_study_are_not_named_both(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["dataset", "info", str(path), "--study", str(path.parent)])
+    assert stop.value.code == 2
+    assert "a data set, or --study and its folder, and not both" in capsys.readouterr().err
+
+
+def test_no_data_set_in_a_study_says_how_to_build_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["dataset", "info", "--study", str(tmp_path)])
     assert stop.value.code == 2
     assert "no data set here. Build one with: ecgkit build-dataset" in capsys.readouterr().err
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.h5_files import put_text
 from support.studies import make_study
 
 from ecgkit.cli import main
@@ -74,7 +75,7 @@ def no_numbers(file: h5py.File, outside: Path) -> None:
 
 
 def of_another_person(file: h5py.File, outside: Path) -> None:
-    file.attrs["subject"] = "../../outside/x"
+    put_text(file, "subject", "../../outside/x")
 
 
 LAUGHS = "a: &a [x, x]\n" + "".join(

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.h5_files import put_json, put_text
 from support.studies import session_of
 
 from ecgkit.cli import ecgkit
@@ -169,7 +170,10 @@ def test_status_of_nothing_says_how_to_begin(study: Path, tmp_path: Path) -> Non
 )
 def test_status_names_the_damaged_session(study: Path, name: str, value: object, message: str) -> None:
     with h5py.File(study / SESSION, "r+") as file:
-        file.attrs[name] = value
+        if name == "warnings":
+            put_json(file, name, str(value))
+        else:
+            put_text(file, name, value)
     error = run("--study", study).exception
     assert isinstance(error, EcgkitError), error
     assert str(error).startswith(str(study / SESSION))
@@ -179,12 +183,12 @@ def test_status_names_the_damaged_session(study: Path, name: str, value: object,
 
 def test_status_shows_texts_of_others_without_their_escapes(study: Path) -> None:
     with h5py.File(study / SESSION, "r+") as file:
-        file.attrs["warnings"] = '["\\u001b[2J[bold]careful"]'
+        put_json(file, "warnings", '["\\u001b[2J[bold]careful"]')
     shown = run("--study", study, "--all").stdout
     assert "1 note on the signal" in shown
     with h5py.File(study / SESSION, "r+") as file:
-        measures = json.loads(file.attrs["measures"])
-        file.attrs["measures"] = json.dumps({**measures, "duration_s": 180.0, "quality_share": 1.0})
+        measures = json.loads(file["about/measures"][()])
+        put_json(file, "measures", json.dumps({**measures, "duration_s": 180.0, "quality_share": 1.0}))
     shown = run("--study", study, "--all").stdout
     assert "\N{REPLACEMENT CHARACTER}[2J[bold]careful" in shown
     assert "\x1b" not in shown

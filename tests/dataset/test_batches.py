@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.stored_windows import SHAPE, write_windows
+from support.stored_windows import SHAPE, write_shards, write_windows
 
 from ecgkit.dataset import batches as batches_module
 from ecgkit.dataset.batches import WAYS, Batches, Batching, choose_way
-from ecgkit.dataset.stored import StoredWindows
+from ecgkit.dataset.shards import ShardedWindows
+from ecgkit.dataset.stored import StoredWindows, WindowFile
 from ecgkit.errors import DatasetError
 
 STORED_WAYS = ("memory", "mapped", "blocks")
@@ -25,6 +26,12 @@ STORED_WAYS = ("memory", "mapped", "blocks")
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory: pytest.TempPathFactory) -> np.memmap:
     return write_windows(tmp_path_factory.mktemp("batches") / "w.h5", 500)
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> ShardedWindows:
+    """The same windows as `mapped`."""
+    return write_shards(tmp_path_factory.mktemp("sharded"), (130, 1, 200, 169))
 
 
 def drawn(batches: Batches, epoch: int = 0, **parts: int) -> list[list[int]]:
@@ -81,6 +88,17 @@ def test_epoch_has_each_window_once_whoever_shares_it(mapped, choice, epoch: int
     assert sorted(flat(shared)) == sorted(found)
     if way != "blocks" or not batching.shuffle:
         assert [shared[i % n_parts][i // n_parts] for i in range(len(found))] == found
+
+
+@settings(max_examples=80, deadline=None)
+@given(choice=choices(), epoch=st.integers(0, 3), n_parts=st.integers(1, 3))
+def test_shards_give_the_same_batches_as_one_file(mapped, sharded, choice, epoch: int, n_parts: int) -> None:
+    rows, batching, way = choice
+    one, several = (Batches(windows, batching, rows=rows, way=way) for windows in (mapped, sharded))
+    assert (len(one), one.way) == (len(several), several.way)
+    for part in range(n_parts):
+        parts = {"part": part, "n_parts": n_parts}
+        assert drawn(one, epoch, **parts) == drawn(several, epoch, **parts)
 
 
 @pytest.mark.parametrize("way", STORED_WAYS)
@@ -187,12 +205,13 @@ def test_block_has_no_more_than_2_mb_and_an_epoch_a_pool_of_blocks() -> None:
     assert Batching(batch_size=1, seed=0, block_windows=99).block_size(1 << 30, 1 << 20) == 99
 
 
-def test_blocks_hold_two_pools_and_no_more(tmp_path: Path) -> None:
-    mapped = write_windows(tmp_path / "w.h5", 60_000, (1, 100))  # 24 MB
+@pytest.mark.parametrize("sizes", [(60_000,), (7_000, 50_000, 3_000)])
+def test_blocks_hold_two_pools_and_no_more(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    stored = write_shards(tmp_path, sizes, (1, 100))  # 24 MB
     batching = Batching(batch_size=200, seed=0, block_windows=500, pool_blocks=10)  # a pool: 2 MB
     tracemalloc.start()
     try:
-        for rows, _ in Batches(mapped, batching, way="blocks").epoch(0):
+        for rows, _ in Batches(stored, batching, way="blocks").epoch(0):
             assert len(rows) == 200
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -200,9 +219,12 @@ def test_blocks_hold_two_pools_and_no_more(tmp_path: Path) -> None:
     assert peak < 2 * 2e6 + 1e6
 
 
-def test_epoch_left_early_leaves_no_thread_and_no_file(mapped: np.memmap) -> None:
+@pytest.mark.parametrize("windows", ["mapped", "sharded"])
+def test_epoch_left_early_leaves_no_thread_and_no_file(request: pytest.FixtureRequest, windows: str) -> None:
     threads, files = threading.active_count(), open_files()
-    epoch = Batches(mapped, Batching(batch_size=4, seed=0, block_windows=2), way="blocks").epoch(0)
+    epoch = Batches(
+        request.getfixturevalue(windows), Batching(batch_size=4, seed=0, block_windows=2), way="blocks"
+    ).epoch(0)
     next(epoch)
     assert threading.active_count() == threads + 1
     epoch.close()
@@ -224,6 +246,25 @@ def test_copy_in_another_process_is_small_and_gives_the_same(tmp_path: Path, way
     copy = pickle.loads(sent)
     assert drawn(copy, 1) == drawn(batches, 1)
     assert copy.way == {"memory": "mapped"}.get(way, way)
+
+
+@pytest.mark.parametrize("way", STORED_WAYS)
+def test_copy_of_sharded_batches_in_another_process_is_small_and_gives_the_same(
+    tmp_path: Path, way: str
+) -> None:
+    batches = Batches(write_shards(tmp_path, (1000, 2000)), Batching(batch_size=70, seed=3), way=way)
+    sent = pickle.dumps(batches)
+    assert len(sent) < 3_000
+    assert drawn(pickle.loads(sent), 1) == drawn(batches, 1)
+
+
+@pytest.mark.parametrize("way", ["mapped", "blocks"])
+def test_shard_that_is_gone_is_named(tmp_path: Path, way: str) -> None:
+    sharded = write_shards(tmp_path, (30, 20))
+    copy = pickle.loads(pickle.dumps(Batches(sharded, Batching(batch_size=5, seed=0), way=way)))
+    (tmp_path / "001.h5").unlink()
+    with pytest.raises(DatasetError, match=r"001\.h5: can't be read any more"):
+        drawn(copy)
 
 
 @pytest.mark.parametrize("way", ["mapped", "blocks"])
@@ -295,7 +336,7 @@ def test_way_that_is_unknown_lists_those_that_are(mapped: np.memmap) -> None:
 
 
 def test_way_follows_the_size_and_the_memory() -> None:
-    stored = StoredWindows(Path("x"), 0, (1_000_000, 1, 250), 0, 0)  # 1 GB
+    stored = StoredWindows((WindowFile(Path("x"), 0, (1_000_000, 1, 250), 0, 0),))  # 1 GB
 
     def way(needed_bytes: float, memory: float) -> str:
         return choose_way("auto", stored, needed_bytes=int(needed_bytes), memory=int(memory))

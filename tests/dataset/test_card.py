@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from support.dataset_files import describe, parts_of, write_small
+from support.dataset_files import describe, labelled, parts_of, write_small
 
 from ecgkit.dataset.card import LAB, MARK, MOST_BYTES, card_path, card_text, lab_part, write_card
 from ecgkit.dataset.read import open_dataset
@@ -76,3 +76,10 @@ def test_card_takes_no_markup_from_names(tmp_path: Path) -> None:
     )
     assert "\\[x\\](http://y) ## z" in text
     assert "unit: \\<b\\>\\|\\`x\\`" in text
+
+
+def test_card_counts_own_labels(tmp_path: Path) -> None:
+    text = card_text(open_dataset(write_small(tmp_path / "d.h5", labelled())))
+    assert "## Own labels" in text
+    assert "- `ward`, sessions: not known: 1; b: 1; ä 1: 2" in text
+    assert "Own labels" not in card_text(open_dataset(write_small(tmp_path / "plain.h5")))

@@ -6,12 +6,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.h5_files import put_json, put_text
+from support.mutate_h5 import broken_heaps
 
 from ecgkit.dataset.read import open_dataset
-from ecgkit.dataset.schema import FORMAT_VERSION, QUALITY_INDICES
-from ecgkit.dataset.write import Description, Part, write_dataset
+from ecgkit.dataset.schema import FORMAT, FORMAT_VERSION, QUALITY_INDICES
+from ecgkit.dataset.write import Description, Part, refuse_other_files, write_dataset
 from ecgkit.errors import DatasetError
 from ecgkit.records import Tags
+from ecgkit.splits.scheme import window_table
 
 N, T = 4, 30
 DESCRIPTION = Description(
@@ -23,6 +26,7 @@ DESCRIPTION = Description(
     protocol="dt4ecg",
     condition_texts={"rest": {"label": "Rest", "description": "Lying still."}},
     pipeline={"scale": "recording"},
+    choice={},
     splits={"seed": 0},
     versions={"ecgkit": "x"},
     left_out={"sub-03_visit-1_cond-rest_take-1": {"sha256": "3", "reason": "too short"}},
@@ -106,6 +110,104 @@ def test_dataset_hash_follows_the_content(path: Path, tmp_path: Path) -> None:
     assert len(changed) == 64
 
 
+LABELS = [{"ward": "ä 2", "arm": ""}, {"ward": "", "arm": "b"}, {"ward": "a", "arm": ""}]
+
+
+def with_labels(*labels: dict[str, str]) -> list[Part]:
+    return [replace(part, labels=of) for part, of in zip(PARTS, labels, strict=True)]
+
+
+def test_dataset_knows_labels_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "d.h5"
+    write_dataset(path, with_labels(*LABELS), DESCRIPTION, {})
+    found = open_dataset(path)
+    assert found.own_labels == {"arm": ("b",), "ward": ("a", "ä 2")}
+    assert found.labels("ward") == ("a", "ä 2")
+    assert found.codes("ward").tolist() == [1] * 4 + [-1] * 4 + [0] * 4
+    assert (
+        found.texts("ward").tolist() == found.table["ward"].tolist() == ["ä 2"] * 4 + [None] * 4 + ["a"] * 4
+    )
+    assert found.table["arm"].tolist() == [None] * 4 + ["b"] * 4 + [None] * 4
+    with h5py.File(path) as file:
+        assert file["labels/ward"].asstr()[:].tolist() == ["a", "ä 2"]
+        assert file["table/ward"].dtype == np.dtype("<i4")
+        assert b"row of /labels/ward" in file["table/ward"].attrs["description"]
+
+
+def test_dataset_without_labels_of_ones_own_has_no_place_for_them(path: Path) -> None:
+    found = open_dataset(path)
+    assert found.own_labels == {}
+    with h5py.File(path) as file:
+        assert "labels" not in file
+
+
+@pytest.mark.parametrize("ask", ["codes", "labels", "texts"])
+def test_dataset_names_the_labels_that_there_are(tmp_path: Path, ask: str) -> None:
+    write_dataset(tmp_path / "d.h5", with_labels(*LABELS), DESCRIPTION, {})
+    with pytest.raises(DatasetError, match="known are: arm, condition, session, subject, ward"):
+        getattr(open_dataset(tmp_path / "d.h5"), ask)("visit")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            ({"a": "x"}, {"a": "x"}, {}),
+            "sub-02_visit-1_cond-rest_take-1: has the labels none, expected those",
+        ),
+        (({"a": ""}, {"a": ""}, {"a": ""}), "label 'a': not known of any session .* fill its column in"),
+        (({"A": "x"},) * 3, "label 'A': expected a name of a-z"),
+        (({"a" * 65: "x"},) * 3, "expected a name of a-z"),
+        (({"visit": "x"},) * 3, "label 'visit': the data set has something of this name already"),
+        (({"subjects": "x"},) * 3, "label 'subjects': the data set has something"),
+        (({f"l{n}": "x" for n in range(65)},) * 3, "65 labels a session, expected at most 64"),
+        (({"a": "x\0"},) * 3, "/labels/a: .* has a NUL in it"),
+    ],
+)
+def test_write_dataset_refuses_labels_that_can_not_be(tmp_path: Path, labels, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        write_dataset(tmp_path / "d.h5", with_labels(*labels), DESCRIPTION, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_write_dataset_refuses_names_that_would_not_come_back(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"attribute 'study': .* has a NUL in it"):
+        write_dataset(tmp_path / "d.h5", PARTS, replace(DESCRIPTION, study="a\0"), {})
+    with pytest.raises(DatasetError, match=r"attribute 'unit': .* can't be written as UTF-8"):
+        write_dataset(tmp_path / "d.h5", PARTS, replace(DESCRIPTION, unit="\udc00"), {})
+
+
+def test_dataset_of_many_sessions_holds_their_sources(tmp_path: Path) -> None:
+    """HDF5 holds 64 KB in an attribute; the sources of some hundred sessions are more."""
+    left_out = {f"sub-{n}": {"sha256": "0" * 64, "reason": "é" * 100} for n in range(1500)}
+    write_dataset(tmp_path / "d.h5", PARTS, replace(DESCRIPTION, left_out=left_out), {})
+    assert open_dataset(tmp_path / "d.h5").left_out == left_out
+
+
+def test_window_table_is_that_of_the_columns(tmp_path: Path) -> None:
+    parts = [replace(part, sha256=sha256 * 64) for part, sha256 in zip(PARTS, "bab", strict=True)]
+    write_dataset(tmp_path / "d.h5", parts, DESCRIPTION, {})
+    data = open_dataset(tmp_path / "d.h5")
+    ours, theirs = data.window_table, window_table(data.table, window_s=data.window_s)
+    for name in ("subject", "condition", "session", "visit", "start_s"):
+        np.testing.assert_array_equal(getattr(ours, name).astype(str), getattr(theirs, name).astype(str))
+    assert ours.source is not None
+    assert ours.source.tolist() == [1] * 4 + [0] * 4 + [1] * 4
+
+
+def test_refuse_other_files_takes_data_sets_of_fixed_texts_only(path: Path) -> None:
+    refuse_other_files(path)
+    put = {"other": np.bytes_(b"x"), "earlier": FORMAT}
+    for value in put.values():
+        with h5py.File(path, "a") as file:
+            file.attrs["format"] = value
+        broken_heaps(path)
+        with pytest.raises(
+            DatasetError, match="or one of an earlier ecgkit; choose another name, or remove it"
+        ):
+            refuse_other_files(path)
+
+
 def test_dataset_with_a_simulated_part_says_so(tmp_path: Path) -> None:
     write_dataset(tmp_path / "s.h5", [*PARTS, part("03", "rest", simulated=True)], DESCRIPTION, {})
     assert open_dataset(tmp_path / "s.h5").simulated
@@ -121,10 +223,10 @@ def test_open_dataset_missing_says_how_to_build_one(tmp_path: Path) -> None:
         open_dataset(tmp_path / "none.h5")
 
 
-@pytest.mark.parametrize("version", ["7.0", "1.0"])
+@pytest.mark.parametrize("version", ["7.0", "1.1"])
 def test_open_dataset_refuses_another_version(path: Path, version: str) -> None:
     with h5py.File(path, "a") as file:
-        file.attrs["format_version"] = version
+        put_text(file, "format_version", version)
     with pytest.raises(DatasetError, match=f"version '{version}', this ecgkit reads {FORMAT_VERSION}"):
         open_dataset(path)
 
@@ -170,7 +272,7 @@ def _wrong_type(file: h5py.File) -> None:
 
 
 def _broken_json(file: h5py.File) -> None:
-    file.attrs["pipeline"] = "{"
+    put_json(file, "pipeline", "{")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.dataset_files import describe, part_of, parts_of, write_small
+from support.dataset_files import describe, labelled, part_of, parts_of, write_small
 
-from ecgkit.dataset.facts import count_windows, describe_people, describe_splits, window_table_of
+from ecgkit.dataset.facts import count_labels, count_windows, describe_people, describe_splits
 from ecgkit.dataset.read import Dataset, open_dataset
 from ecgkit.records import Tags
-from ecgkit.splits.scheme import window_table
 
 
 @pytest.fixture
@@ -22,10 +21,10 @@ def test_count_windows_counts_each_once(tmp_path: Path) -> None:
     assert counts.tolist() == [[[0, 0, 0], [2, 1, 1]], [[1, 1, 0], [0, 0, 0]]]
 
 
-def test_window_table_of_is_that_of_the_columns(data: Dataset) -> None:
-    ours, theirs = window_table_of(data), window_table(data.table, window_s=data.window_s)
-    for name in ("subject", "condition", "session", "visit", "start_s"):
-        np.testing.assert_array_equal(getattr(ours, name).astype(str), getattr(theirs, name).astype(str))
+def test_count_labels_counts_sessions(data: Dataset, tmp_path: Path) -> None:
+    found = count_labels(open_dataset(write_small(tmp_path / "own.h5", labelled())))
+    assert found == {"arm": {"A": 2, "B": 2}, "ward": {"": 1, "b": 1, "ä 1": 2}}
+    assert count_labels(data) == {}
 
 
 def test_describe_splits_says_what_each_shows(data: Dataset) -> None:

@@ -8,20 +8,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.dataset_files import FS, SAMPLES, T, describe, part_of, parts_of, write_small
+from support.dataset_files import FS, SAMPLES, T, describe, labelled, part_of, parts_of, write_small
 
 from ecgkit.dataset import untrusted
-from ecgkit.dataset.read import MOST_FOLDS, open_dataset
+from ecgkit.dataset.content import MOST_FOLDS
+from ecgkit.dataset.read import MOST_SETTINGS_BYTES, open_dataset
+from ecgkit.dataset.schema import MOST_OWN_LABELS
 from ecgkit.errors import DatasetError
 from ecgkit.records import Tags
 
-TEXTS = h5py.string_dtype()
+VARIABLE = h5py.string_dtype()
 N = 16
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write_small(tmp_path / "d.h5")
+    return write_small(tmp_path / "d.h5", labelled())
 
 
 def replaced(name: str, **created: object) -> Callable[[h5py.File], None]:
@@ -57,6 +59,11 @@ def attribute(name: str, content: object) -> Callable[[h5py.File], None]:
     return spoil
 
 
+def about(name: str, text: str) -> Callable[[h5py.File], None]:
+    """Put other JSON in the place of some."""
+    return replaced(f"about/{name}", data=np.bytes_(text.encode()))
+
+
 def _external_storage(file: h5py.File) -> None:
     del file["table/visit"]
     file.create_dataset("table/visit", shape=(N,), dtype="<i4", external=[("/etc/passwd", 0, 4 * N)])
@@ -70,11 +77,16 @@ def _virtual(file: h5py.File) -> None:
 
 
 def _bomb(file: h5py.File) -> None:
-    """A text of a megabyte that stands in a vocabulary a thousand times over: 4 GB in memory, 1 MB here."""
+    """Texts that take a thousand times the memory that they take in the file."""
     del file["participants/sex"]
-    text = "x" * (1 << 20)
-    stored = file.create_dataset("participants/sex", shape=(2,), dtype=TEXTS)
-    stored[:] = [text, text]
+    texts = np.full(1 << 12, b"x" * (1 << 10))
+    file.create_dataset("participants/sex", data=texts, chunks=True, compression="gzip")
+
+
+def _many_labels(file: h5py.File) -> None:
+    for number in range(MOST_OWN_LABELS + 1):
+        file[f"labels/l{number}"] = np.array([b"x"])
+        file[f"table/l{number}"] = np.zeros(N, dtype="<i4")
 
 
 HOSTILE = {
@@ -86,7 +98,7 @@ HOSTILE = {
     ),
     "scheme elsewhere": (
         linked("splits/paper", h5py.ExternalLink("o.h5", "/x")),
-        "/splits/paper: expected a group in this file",
+        "/splits/paper: expected a group; links",
     ),
     "fold elsewhere": (
         linked("splits/paper/0", h5py.SoftLink("/table/quality")),
@@ -103,10 +115,11 @@ HOSTILE = {
         "/windows: type big-endian float32, expected float32",
     ),
     "windows of objects": (
-        replaced("windows", shape=(N, 1, T), dtype=TEXTS),
-        "/windows: type object, 3 axes",
+        replaced("windows", shape=(N, 1, T), dtype=VARIABLE),
+        "/windows: type object, of variable length",
     ),
-    "column of objects": (replaced("table/take", shape=(N,), dtype=TEXTS), "/table/take: type object"),
+    "column of objects": (replaced("table/take", shape=(N,), dtype=VARIABLE), "/table/take: type object"),
+    "column of texts": (replaced("table/take", data=np.full(N, b"1")), r"/table/take: type \|S1"),
     "column of pairs": (
         replaced("table/take", data=np.zeros(N, dtype=[("a", "<i4")])),
         "/table/take: type ",
@@ -132,30 +145,74 @@ HOSTILE = {
     "unknown role": (value("splits/paper/0", 4), "/splits/paper/0: roles outside of 0 to 3"),
     "short fold": (replaced("splits/paper/0", data=np.zeros(3, "|u1")), r"/splits/paper/0: shape \(3,\)"),
     "fold of floats": (replaced("splits/paper/0", data=np.zeros(N)), "/splits/paper/0: type float64"),
-    "no subjects": (replaced("subjects", shape=(0,), dtype=TEXTS), "/subjects: 0 names"),
-    "two of a name": (replaced("subjects", data=["01", "01"], dtype=TEXTS), "/subjects: 2 names"),
+    "no subjects": (replaced("subjects", shape=(0,), dtype="S2"), "/subjects: 0 names"),
+    "two of a name": (replaced("subjects", data=np.array([b"01", b"01"])), "/subjects: 2 names"),
     "names of numbers": (replaced("subjects", data=[1, 2]), "/subjects: type int64"),
     "names of lists": (
         replaced("subjects", shape=(2,), dtype=h5py.vlen_dtype(np.int32)),
-        "/subjects: expected a list of texts",
+        "/subjects: type object, of variable length",
     ),
+    "names of variable length": (
+        replaced("subjects", data=["01", "02"], dtype=VARIABLE),
+        "/subjects: type object, of variable length: an earlier or a foreign form, never read",
+    ),
+    "names of no UTF-8": (
+        replaced("subjects", data=np.array([b"\xff", b"02"])),
+        r"/subjects: b'\\xff' is no UTF-8",
+    ),
+    "one text for a list": (replaced("subjects", data=np.bytes_(b"01")), r"/subjects: type \|S2, 0 axes"),
     "participants of others": (
-        replaced("participants/age", data=["1", "2", "3"], dtype=TEXTS),
+        replaced("participants/age", data=np.array([b"1", b"2", b"3"])),
         "/participants/age: 3 values, expected one a subject: 2",
     ),
     "attribute a list": (attribute("fs", [FS, FS]), "attribute 'fs' is a list"),
-    "texts a list": (attribute("pipeline", ["{}", "{}"]), "attribute 'pipeline' is a list"),
+    "texts a list": (attribute("unit", np.array([b"V", b"A"])), "attribute 'unit' is a list"),
+    "text of variable length": (attribute("unit", "V"), "attribute 'unit': type object, of variable length"),
+    "text of no UTF-8": (attribute("unit", np.bytes_(b"\xff")), r"attribute 'unit': b'\\xff' is no UTF-8"),
+    "format of variable length": (
+        attribute("format", "ecgkit-dataset"),
+        "attribute 'format' is of variable length.*an earlier ecgkit or another program.*again",
+    ),
+    "version of variable length": (attribute("format_version", "1.1"), "'format_version' is of variable"),
+    "huge attribute": (attribute("unit", np.bytes_(b"V" * 70_000)), "attribute 'unit': 70000 bytes"),
     "rate 0": (attribute("fs", 0.0), "attribute 'fs' is 0.0, expected float above 0"),
     "rate infinite": (attribute("fs", np.inf), "attribute 'fs' is inf"),
     "rate beyond all": (attribute("fs", 1e308), "expected fs"),
     "simulated a number": (attribute("simulated", 1), "attribute 'simulated' is 1, expected bool"),
-    "no JSON": (attribute("sources", "{"), "attribute 'sources' is damaged JSON"),
-    "JSON too deep": (attribute("sources", '{"a":' * 100_000), "attribute 'sources' is damaged JSON"),
-    "JSON of no number": (attribute("pipeline", '{"fs": NaN}'), "attribute 'pipeline' is damaged JSON"),
-    "no JSON object": (attribute("splits", "[1]"), "attribute 'splits' is no JSON object"),
-    "source without hash": (attribute("sources", '{"a": {}}'), "attribute 'sources', entry 'a'"),
-    "source no object": (attribute("sources", '{"a": 1}'), "attribute 'sources', entry 'a'"),
-    "left out without reason": (attribute("left_out", '{"a": {"sha256": ""}}'), "entry 'a': expected a JSON"),
+    "no JSON": (about("sources", "{"), "/about/sources: damaged JSON"),
+    "JSON of variable length": (
+        replaced("about/sources", data="{}", dtype=VARIABLE),
+        "/about/sources: type object, of variable length",
+    ),
+    "JSON of no UTF-8": (replaced("about/sources", data=np.bytes_(b"\xff")), "/about/sources: .* no UTF-8"),
+    "JSON too large": (
+        about("pipeline", " " * MOST_SETTINGS_BYTES + "{}"),
+        f"/about/pipeline: {MOST_SETTINGS_BYTES + 2} bytes of JSON, expected at most {MOST_SETTINGS_BYTES}",
+    ),
+    "JSON a list of texts": (
+        replaced("about/splits", data=np.array([b"{}"])),
+        r"/about/splits: type \|S2, 1 ax",
+    ),
+    "JSON elsewhere": (linked("about/splits", h5py.ExternalLink("o.h5", "/x")), "/about/splits: expected a"),
+    "all JSON elsewhere": (linked("about", h5py.ExternalLink("o.h5", "/x")), "/about: expected a group"),
+    "labels elsewhere": (linked("labels", h5py.ExternalLink("o.h5", "/x")), "/labels: expected a group"),
+    "label codes above": (value("table/ward", 2), "/table/ward: codes outside of /labels/ward"),
+    "label codes below": (value("table/ward", -2), "/table/ward: codes outside of /labels/ward"),
+    "label without codes": (replaced("table/ward", data=np.zeros(3, "<i4")), r"/table/ward: shape \(3,\)"),
+    "label of two names": (replaced("labels/ward", data=np.array([b"a", b"a"])), "/labels/ward: 2 names"),
+    "label of no name": (replaced("labels/ward", data=np.array([b"", b"a"])), "/labels/ward: 2 names"),
+    "label called oddly": (
+        replaced("labels/Ward 3", data=np.array([b"a"])),
+        "/labels/Ward 3: expected a name",
+    ),
+    "label of a column": (replaced("labels/visit", data=np.array([b"a"])), "/labels/visit: the data set has"),
+    "many labels": (_many_labels, f"/labels: {MOST_OWN_LABELS + 3} columns of labels, expected at most 64"),
+    "JSON too deep": (about("sources", '{"a":' * 100_000), "/about/sources: damaged JSON"),
+    "JSON of no number": (about("pipeline", '{"fs": NaN}'), "/about/pipeline: damaged JSON"),
+    "no JSON object": (about("splits", "[1]"), "/about/splits: is no JSON object"),
+    "source without hash": (about("sources", '{"a": {}}'), "/about/sources: entry 'a'"),
+    "source no object": (about("sources", '{"a": 1}'), "/about/sources: entry 'a'"),
+    "left out without reason": (about("left_out", '{"a": {"sha256": ""}}'), "entry 'a': expected a JSON"),
 }
 
 
@@ -194,8 +251,9 @@ def test_open_dataset_refuses_too_many_folds(path: Path) -> None:
 def test_open_dataset_ignores_what_it_does_not_know(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["table/mood"] = np.arange(3)
-        file["notes"] = "by hand"
+        file["notes"] = "by hand"  # of variable length: never looked at
         file.attrs["lab"] = "ours"
+        file["about/notes"] = np.bytes_(b"{")
     assert len(open_dataset(path)) == N
 
 

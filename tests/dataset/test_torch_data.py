@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.stored_windows import SHAPE, write_windows
+from support.stored_windows import SHAPE, write_shards, write_windows
 
 from ecgkit.dataset.batches import Batches, Batching
 from ecgkit.errors import DatasetError
@@ -68,6 +68,18 @@ def test_workers_give_the_same_batches_each_once(mapped: np.memmap, way: str, n_
     assert sorted(shared) == sorted(alone)
     assert rows_of(loader) == shared
     assert way == "blocks" or shared == alone
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_workers_give_the_same_batches_of_shards_as_of_one_file(
+    mapped: np.memmap, tmp_path: Path, way: str
+) -> None:
+    sharded = write_shards(tmp_path, (150, 249, 1))
+    one, several = (
+        DataLoader(torch_batches(windows, way), batch_size=None, num_workers=2)
+        for windows in (mapped, sharded)
+    )
+    assert rows_of(one) == rows_of(several)
 
 
 def test_spawned_workers_that_stay_get_the_next_epoch(mapped: np.memmap) -> None:

@@ -15,10 +15,10 @@ from ecgkit.errors import DatasetError
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[h5py.File]:
-    with h5py.File(tmp_path / "f.h5", "w") as file:
+    with h5py.File(tmp_path / "f.h5", "w", libver=("v110", "v110")) as file:
         file["group/values"] = np.arange(10)
-        file["texts"] = np.array(["a", "b"], dtype=object)
-        file.attrs["name"] = "x"
+        file["texts"] = np.array([b"a", b"b"])
+        file.attrs["name"] = np.bytes_(b"x")
         yield file
 
 
@@ -58,6 +58,22 @@ def _list_of_texts(file: h5py.File) -> None:
     file["group"].attrs["list"] = ["a", "b"]
 
 
+def _text_inside(file: h5py.File) -> None:
+    file.create_dataset("pairs", shape=(2,), dtype=[("number", "<i4"), ("text", h5py.string_dtype())])
+
+
+def _text_of_variable_length(file: h5py.File) -> None:
+    file["group/text"] = "x"
+
+
+def _region(file: h5py.File) -> None:
+    file.create_dataset("regions", shape=(2,), dtype=h5py.regionref_dtype)
+
+
+def _huge_attribute(file: h5py.File) -> None:
+    file["group"].attrs["long"] = np.zeros(1 << 14)
+
+
 def _lists(file: h5py.File) -> None:
     file.create_dataset("lists", shape=(2,), dtype=h5py.vlen_dtype(np.int32))
 
@@ -70,8 +86,12 @@ def _lists(file: h5py.File) -> None:
         (_cycle, "/group/group: the second name of one thing"),
         (_huge, "/group/huge: says that it has"),
         (_packed_zeros, "/zeros/.*: with this"),
-        (_list_of_texts, "/group: attribute 'list': expected a number or one text"),
-        (_lists, "/lists: expected a list of texts"),
+        (_list_of_texts, "/group: attribute 'list': type object, of variable length"),
+        (_lists, "/lists: type object, of variable length"),
+        (_text_inside, "/pairs: type .*, of variable length"),
+        (_text_of_variable_length, "/group/text: type object, of variable length"),
+        (_region, "/regions: type object, of variable length"),
+        (_huge_attribute, "/group: attribute 'long': 131072 bytes, expected at most"),
     ],
 )
 def test_refuse_tricks_names_what_is_not_plain(file: h5py.File, spoil, message: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from support.dataset_files import describe, parts_of, write_small
+from support.dataset_files import describe, labelled, parts_of, write_small
 
 from ecgkit.dataset.read import Dataset, open_dataset
 from ecgkit.exports import formats, huggingface, parquet
@@ -139,3 +139,26 @@ def test_exports_have_the_same_bytes_each_time(data: Dataset, tmp_path: Path, na
     for path in [one, *one.rglob("*")]:
         if path.is_file():
             assert path.read_bytes() == (two / path.relative_to(one)).read_bytes(), path
+
+
+@pytest.fixture
+def labelled_data(tmp_path: Path) -> Dataset:
+    return open_dataset(write_small(tmp_path / "d.h5", labelled()))
+
+
+def test_own_labels_are_columns_too(labelled_data: Dataset, tmp_path: Path, small_blocks: None) -> None:
+    data, wards = labelled_data, ["ä 1"] * 4 + [None] * 4 + ["b"] * 4 + ["ä 1"] * 4
+    pa = pytest.importorskip("pyarrow.parquet")
+    path = exported(data, "parquet", tmp_path / "out.parquet")
+    found = pa.read_table(path)
+    assert found["ward"].to_pylist() == wards
+    assert [found.schema.field(name).nullable for name in ("ward", "arm", "subject")] == [True, False, False]
+    assert b"own label" in found.schema.field("ward").metadata[b"description"]
+    folder = exported(data, "huggingface", tmp_path / "hf")
+    parts = [pd.read_parquet(part)["ward"] for part in sorted(folder.glob("data/*.parquet"))]
+    assert pd.concat(parts).tolist() == wards
+    table = pd.read_csv(exported(data, "tracings", tmp_path / "t") / "windows.csv")
+    assert table["ward"].astype(object).where(table["ward"].notna(), None).tolist() == wards
+    with np.load(exported(data, "npz", tmp_path / "out.npz"), allow_pickle=False) as arrays:
+        assert arrays["labels/ward"].tolist() == ["b", "ä 1"]
+        assert arrays["table/ward"].tolist() == [1] * 4 + [-1] * 4 + [0] * 4 + [1] * 4

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+import ecgkit as public
 from ecgkit.cli import COMMANDS, ecgkit
 from ecgkit.stages.simulate import SimulatedFile
 
@@ -77,6 +78,12 @@ def test_docs_build_without_a_warning(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "open_dataset" in (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+
+
+def test_every_public_name_is_on_the_page_about_python() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)", page, flags=re.M)
+    assert sorted(listed) == sorted(set(public.__all__) - {"__version__"})
 
 
 def test_readme_names_the_two_commands_and_the_three() -> None:

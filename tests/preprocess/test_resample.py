@@ -131,7 +131,9 @@ def test_resample_part_by_part_gives_the_same_bits(
     expected = resample(signal, fs, to_fs=to_fs)
     for at_least, spare in ((1, 0), (2000, 7), (10**6, 3)):
         parts = list(
-            resampling_portions(len(signal), fs, to_fs=to_fs, dtype=signal.dtype, at_least=at_least, spare=spare)
+            resampling_portions(
+                len(signal), fs, to_fs=to_fs, dtype=signal.dtype, at_least=at_least, spare=spare
+            )
         )
         assert [parts[0].first, *(p.last for p in parts)] == [*(p.first for p in parts), len(expected)]
         assert all(after.start <= before.stop - spare for before, after in itertools.pairwise(parts))

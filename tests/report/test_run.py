@@ -60,7 +60,7 @@ def content() -> RunReport:
         conditions=(("rest", "Rest: sitting still."),),
         weights_note="They were not tested.",
         schemes=(
-            SchemeScores("leave-subjects-out", "Shows the state of strangers.", False, (task_scores(),)),
+            SchemeScores("leave-subjects-out", "Shows the state of strangers.", False, (), (task_scores(),)),
         ),
         fits=(curves(final=False), curves(final=True)),
         examples=(example,),
@@ -126,6 +126,16 @@ def test_render_run_report_marks_leaking_schemes(content: RunReport) -> None:
     marked = render_run_report(dataclasses.replace(content, schemes=(leaking,)))
     assert '<span class="tag">leaks</span>' in marked
     assert '<span class="tag">leaks</span>' not in render_run_report(content)
+
+
+def test_render_run_report_says_what_the_folds_give_away(content: RunReport) -> None:
+    assert "The leakage check found nothing in its folds." in visible(render_run_report(content))
+    said = ("Caveat (identity): All 6 windows <came> from visits.", "Bias (state): One was: new.")
+    scheme = dataclasses.replace(content.schemes[0], gives_away=said)
+    text = visible(render_run_report(dataclasses.replace(content, schemes=(scheme,))))
+    assert "Caveat (identity). All 6 windows <came> from visits." in text
+    assert "Bias (state). One was: new." in text
+    assert "found nothing" not in text
 
 
 def test_render_run_report_needs_nothing_from_outside(content: RunReport) -> None:

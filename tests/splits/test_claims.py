@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.window_tables import complete, tables
 
 from ecgkit.splits import SCHEMES, find_scheme
-from ecgkit.splits.claims import broken_claims, scheme_leaks
+from ecgkit.splits.claims import broken_claims, scheme_leaks, unexpected
 from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable
 
 SETTINGS = SplitSettings(seed=0, n_folds=5, test_share=0.3, gap_s=3.0)
@@ -64,3 +64,20 @@ def test_scheme_leaks_counts_windows_over_all_folds() -> None:
     scheme = find_scheme("leave-condition-out")
     [caveat] = scheme_leaks(scheme, table, scheme.split(table, SETTINGS))
     assert (caveat.name, caveat.severity, caveat.n_windows, caveat.share) == ("same-visit", "caveat", 60, 1.0)
+
+
+def test_unexpected_is_what_a_scheme_does_not_say_itself() -> None:
+    table = complete(4, 3, 1, n_windows=5)
+    for name in ("leave-condition-out", "paper"):
+        scheme = find_scheme(name)
+        assert unexpected(scheme, scheme_leaks(scheme, table, scheme.split(table, SETTINGS))) == []
+    roles = np.where(table.condition == "c0", 2, 1)
+    for name in ("leave-subjects-out", "paper"):
+        scheme = find_scheme(name)
+        said = unexpected(scheme, scheme_leaks(scheme, table, {"0": roles}))
+        assert said[0].startswith(
+            f"{name}: Bias (state): All 20 tested windows were in states of which nothing"
+        )
+    scheme, roles = find_scheme("leave-subjects-out"), np.where(table.start_s > 6, 2, 1)
+    [claim, *_] = unexpected(scheme, scheme_leaks(scheme, table, {"0": roles}))
+    assert claim.startswith("leave-subjects-out: Leak (state): All 24 tested windows came from recordings")

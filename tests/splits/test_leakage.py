@@ -1,5 +1,6 @@
 """The leakage check: silent on clean splits, and each leak named where it was put."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.window_tables import all_tags, complete, reordered, table_of, tables
+from support.window_tables import all_tags, complete, one_file_a, reordered, table_of, tables
 
 from ecgkit.errors import SplitError
 from ecgkit.splits import describe_leaks, find_leaks, find_scheme
-from ecgkit.splits.leakage import KINDS, SEVERITIES, TASKS, Leak, find_leaks_of_folds
+from ecgkit.splits.kinds import KINDS, SEVERITIES, TASKS
+from ecgkit.splits.leakage import Leak, find_leaks_of_folds
 from ecgkit.splits.scheme import TEST, TRAIN, VALIDATION, SplitSettings, WindowTable
 
 SETTINGS = SplitSettings(seed=0, n_folds=5, test_share=0.3, gap_s=3.0)
@@ -122,6 +124,72 @@ def test_find_leaks_names_validation_people_that_are_tested() -> None:
     assert names(STUDY, roles, "condition") == {"validation-same-subject"}
 
 
+# sessions that were cut from one file
+
+
+def test_find_leaks_knows_a_recording_that_was_cut_in_two() -> None:
+    """Rest twice in one file, tagged as two takes: one on each side."""
+    table = one_file_a("visit", complete(4, 3, 1, n_takes=2))
+    roles = roles_of(np.char.endswith(table.session, "-2"))
+    assert names(table, roles, "condition") == {"same-file-and-state"}
+    assert names(table, roles, "subject") == {"same-file-and-state"}
+    [sentence] = describe_leaks(find_leaks(table, roles))
+    assert sentence == (
+        "Leak (identity and state): All 120 tested windows came from files of which other sessions of the "
+        "same person in the same state were trained on (00-c0-1-2, 00-c1-1-2, 00-c2-1-2 and 9 more). "
+        "That is one recording, cut: a model can recognise it by its baseline, amplitude and noise."
+    )
+
+
+def test_find_leaks_names_a_file_on_both_sides_by_what_it_means_for_the_task() -> None:
+    """One file a visit, its conditions held out: the electrodes were the same by design."""
+    table = one_file_a("visit", complete(4, 3))
+    roles = roles_of(table.condition == "c1")
+    [caveat] = find_leaks(table, roles, tasks=("subject",))
+    assert (caveat.name, caveat.severity, caveat.share) == ("same-file", "caveat", 1.0)
+    assert caveat.examples == ("00 visit 1", "01 visit 1", "02 visit 1")
+    square = roles_of(table.condition == np.char.add("c", (table.subject.astype(int) % 3).astype(str)))
+    assert names(table, square, "condition") == {"new-condition-for-subject", "same-file"}
+
+
+def test_find_leaks_names_visits_that_were_cut_from_one_file() -> None:
+    table = complete(4, 2, 2)
+    roles = roles_of(table.visit == 2)
+    assert names(table, roles, "subject") == set()
+    assert names(one_file_a("subject", table), roles, "subject") == {"same-file"}
+
+
+@pytest.mark.parametrize("what", ["session", "visit", "subject"])
+def test_find_leaks_is_silent_on_files_that_keep_to_one_side(what: str) -> None:
+    for roles in find_scheme("leave-subjects-out").split(STUDY, SETTINGS).values():
+        assert find_leaks(one_file_a(what, STUDY), roles, tasks=("condition",)) == ()
+
+
+def test_find_leaks_needs_no_files_and_one_file_a_session_says_nothing_new() -> None:
+    for roles in (roles_of(STUDY.condition == "c0"), roles_of(STUDY.start_s > 9), roles_of(STUDY.visit == 1)):
+        assert find_leaks(one_file_a("session", STUDY), roles) == find_leaks(STUDY, roles)
+
+
+def test_find_leaks_takes_numbers_of_files_as_well_as_their_names() -> None:
+    table = one_file_a("visit", STUDY)
+    numbered = dataclasses.replace(table, source=np.unique(table.source, return_inverse=True)[1])
+    roles = roles_of(STUDY.condition == "c0")
+    assert find_leaks(numbered, roles) == find_leaks(table, roles)
+
+
+def test_find_leaks_of_one_file_a_visit_is_one_sentence_for_each_honest_scheme() -> None:
+    """Ordinary studies are not drowned: a file takes the place of the visit, it does not add to it."""
+    table = one_file_a("visit", STUDY)
+    for name, expected in {
+        "leave-subjects-out": [],
+        "leave-condition-out": ["same-file"],
+        "leave-visit-out": [],
+    }.items():
+        scheme = find_scheme(name)
+        found = find_leaks_of_folds(table, scheme.split(table, SETTINGS), tasks=scheme.scores)
+        assert [leak.name for leak in found] == expected
+
+
 # what is said
 
 
@@ -204,12 +272,17 @@ def by_hand(table: WindowTable, roles: NDArray[np.uint8], known: int) -> dict[st
     """Which rows are tied to what is known, pair by pair."""
     ties: dict[str, set[int]] = {}
     others = np.flatnonzero(roles == known)
+    files = table.session if table.source is None else table.source
     for row in np.flatnonzero(roles == TEST):
         same = {
             name: [
                 other
                 for other in others
-                if all(getattr(table, c)[row] == getattr(table, c)[other] for c in on)
+                if all(
+                    (files if c == "file" else getattr(table, c))[row]
+                    == (files if c == "file" else getattr(table, c))[other]
+                    for c in on
+                )
             ]
             for name, on in {
                 "recording": ("session",),
@@ -217,17 +290,22 @@ def by_hand(table: WindowTable, roles: NDArray[np.uint8], known: int) -> dict[st
                 "subject": ("subject",),
                 "condition": ("condition",),
                 "cell": ("subject", "condition"),
+                "file": ("file",),
+                "cut": ("file", "subject", "visit", "condition"),
             }.items()
         }
         apart_s = [abs(table.start_s[row] - table.start_s[other]) - 3 for other in same["recording"]]
         new_in_person = bool(same["subject"] and same["condition"] and not same["cell"])
-        learns = known == TRAIN
+        learns, apart = known == TRAIN, not same["recording"]
+        is_cut = apart and bool(same["cut"])
         for kind, is_so in {
             "overlap": min(apart_s, default=9.0) < 0,
             "neighbours": 0 <= min(apart_s, default=9.0) < 3,
             "same-recording": same["recording"],
-            "same-subject": same["cell" if learns else "subject"] and not same["recording"],
-            "same-visit": same["visit"] and not same["recording"],
+            "same-file-and-state": is_cut,
+            "same-file": same["file"] and apart and not is_cut,
+            "same-subject": same["cell" if learns else "subject"] and apart and not is_cut,
+            "same-visit": same["visit"] and apart and not same["file"],
             "new-condition-for-subject": learns and new_in_person,
             "new-condition": learns and not same["condition"],
             "new-subject": learns and not same["subject"],

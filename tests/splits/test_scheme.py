@@ -28,6 +28,13 @@ def test_window_table_takes_columns_of_any_kind(columns: object) -> None:
     assert (len(table), table.window_s) == (3, 3.0)
 
 
+def test_window_table_takes_the_files_where_they_are_known() -> None:
+    assert window_table(COLUMNS, window_s=3).source is None
+    table = window_table({**COLUMNS, "source": [7, 7, 8]}, window_s=3)
+    assert table.source is not None
+    assert table.source.tolist() == ["7", "7", "8"]
+
+
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
@@ -38,6 +45,8 @@ def test_window_table_takes_columns_of_any_kind(columns: object) -> None:
         ("subject", ["a", None, "b"], "subject holds None in row 1, expected a label"),
         ("condition", np.array(["rest", np.nan, "rest"], dtype=object), "condition holds nan in row 1"),
         ("session", ["x", "", "y"], "session holds '' in row 1"),
+        ("source", ["x", None, "y"], "source holds None in row 1, expected a label"),
+        ("source", ["x", "y"], r"source has shape \(2,\), expected one value a window"),
         ("session", ["x", "y"], r"session has shape \(2,\), expected one value a window"),
         ("session", [["x"], ["y"], ["z"]], r"session has shape \(3, 1\)"),
     ],

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.window_tables import all_tags, complete, reordered, table_of, tables
 
-from ecgkit.errors import ConfigError
-from ecgkit.splits import HONEST, SCHEMES, find_scheme, split_all
+from ecgkit.config import SplitConfig
+from ecgkit.errors import ConfigError, SplitError
+from ecgkit.splits import HONEST, SCHEMES, describe_schemes, find_scheme, make_folds, split_all
 from ecgkit.splits.scheme import TEST, TRAIN, UNUSED, SplitSettings, WindowTable
 
 SETTINGS = SplitSettings(seed=0, n_folds=5, test_share=0.3, gap_s=3.0)
@@ -209,3 +210,40 @@ def test_schemes_say_what_they_show() -> None:
     assert HONEST == ("leave-subjects-out", "leave-condition-out", "leave-visit-out")
     with pytest.raises(ConfigError, match="leave-subjects-out"):
         find_scheme("random")
+
+
+# folds for a table of one's own
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_make_folds_gives_a_scheme_its_usual_settings(name: str) -> None:
+    table = complete(6, 3, 2)
+    usual = SplitSettings(**SplitConfig().model_dump())
+    made, expected = make_folds(table, name), find_scheme(name).split(table, usual)
+    assert {fold: roles.tolist() for fold, roles in made.items()} == {
+        fold: roles.tolist() for fold, roles in expected.items()
+    }
+
+
+def test_make_folds_refuses_what_gives_no_folds() -> None:
+    table = complete(6, 3, 1)
+    with pytest.raises(
+        SplitError, match="leave-visit-out: a table of 180 windows, 6 subjects, 3 conditions and 1"
+    ):
+        make_folds(table, "leave-visit-out")
+    with pytest.raises(ConfigError, match="Did you mean 'leave-subjects-out'"):
+        make_folds(table, "leave-subject-out")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_folds": 1}, {"test_share": 1.0}, {"gap_s": -1.0}, {"gap_s": float("nan")}, {"seed": -1}]
+)
+def test_make_folds_refuses_settings_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(SplitError, match="expected at least 2 folds"):
+        make_folds(complete(6, 3, 1), "blocked", **wrong)
+
+
+def test_describe_schemes_says_what_each_can_show() -> None:
+    said = describe_schemes()
+    assert list(said) == list(SCHEMES)
+    assert all(text.endswith(".") for text in said.values())

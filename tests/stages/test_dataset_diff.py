@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.dataset_files import describe, part_of, parts_of, write_small
+from support.dataset_files import describe, labelled, part_of, parts_of, write_small
 
 from ecgkit.errors import DatasetError
 from ecgkit.records import Tags
@@ -84,3 +84,15 @@ def test_run_compares_splits(path: Path, tmp_path: Path) -> None:
 def test_run_refuses_what_is_no_data_set(path: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no data set here"):
         dataset_diff.run(path, tmp_path / "none.h5")
+
+
+def test_run_compares_own_labels(tmp_path: Path) -> None:
+    parts = labelled()
+    parts[0] = replace(parts[0], labels={"arm": "B", "ward": ""})
+    parts[1] = replace(parts[1], labels={"arm": "A", "ward": "c"})
+    one, two = write_small(tmp_path / "a.h5", labelled()), write_small(tmp_path / "b.h5", parts)
+    found = dataset_diff.run(one, two)
+    assert found.windows.columns == {"ward": 8}
+    assert found.attributes.keys() == {"own_labels"}
+    json.dumps(found.as_json(), allow_nan=False)
+    assert dataset_diff.run(one, write_small(tmp_path / "c.h5")).attributes["own_labels"][1] == {}

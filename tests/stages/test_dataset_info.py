@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support.dataset_files import labelled, write_small
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import DatasetError
@@ -42,3 +43,11 @@ def test_head_is_the_table_as_plain_values(built_study: Path) -> None:
 def test_run_without_a_data_set_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="ecgkit build-dataset"):
         dataset_info.run(tmp_path / "dataset.h5")
+
+
+def test_run_and_head_say_own_labels(tmp_path: Path) -> None:
+    path = write_small(tmp_path / "d.h5", labelled())
+    shown = dataset_info.run(path).as_json()
+    assert shown["sessions_by_label"] == {"arm": {"A": 2, "B": 2}, "ward": {"": 1, "b": 1, "ä 1": 2}}
+    rows = dataset_info.head(path, n_rows=5)
+    assert [row["ward"] for row in rows] == ["ä 1"] * 4 + [None]

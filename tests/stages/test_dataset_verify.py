@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.dataset_files import write_small
+from support.dataset_files import labelled, write_small
+from support.h5_files import put_json, put_text
+from support.mutate_h5 import broken_heaps
 
 from ecgkit.dataset.schema import HASH
 from ecgkit.errors import DatasetError
@@ -18,7 +20,7 @@ from ecgkit.stages import dataset_verify
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write_small(tmp_path / "d.h5")
+    return write_small(tmp_path / "d.h5", labelled())
 
 
 def faults(path: Path) -> list[str]:
@@ -68,17 +70,16 @@ def _other_start(file: h5py.File) -> None:
 
 def _unused(file: h5py.File) -> None:
     del file["subjects"], file["participants"]
-    file.create_dataset("subjects", data=["01", "02", "03"], dtype=h5py.string_dtype())
+    file.create_dataset("subjects", data=np.array([b"01", b"02", b"03"]))
 
 
 def _unsorted(file: h5py.File) -> None:
-    names = file["conditions"].asstr()[:][::-1]
-    file["conditions"][:] = names
+    file["conditions"][:] = file["conditions"][:][::-1]
     file["table/condition"][:] = 1 - file["table/condition"][:]
 
 
 def _no_sources(file: h5py.File) -> None:
-    file.attrs["sources"] = "{}"
+    put_json(file, "sources", b"{}")
 
 
 def _leaks(file: h5py.File) -> None:
@@ -94,7 +95,20 @@ def _own_without_test(file: h5py.File) -> None:
 
 
 def _strange_settings(file: h5py.File) -> None:
-    file.attrs["splits"] = '{"n_folds": 1000000000}'
+    put_json(file, "splits", b'{"n_folds": 1000000000}')
+
+
+def _label_of_nobody(file: h5py.File) -> None:
+    codes = file["table/ward"]
+    codes[:] = np.where(codes[:] == 1, -1, codes[:])
+
+
+def _labels_unsorted(file: h5py.File) -> None:
+    file["labels/ward"][:] = file["labels/ward"][:][::-1]
+
+
+def _two_labels_of_a_session(file: h5py.File) -> None:
+    file["table/ward"][1] = 0
 
 
 def _elsewhere(file: h5py.File) -> None:
@@ -109,14 +123,17 @@ WRONG = {
     "other start": (_other_start, "/table/start_sample: row 2: not start_s * fs"),
     "unused name": (_unused, "/subjects: 1 of 3 names have no window"),
     "names unsorted": (_unsorted, "/conditions: names are not sorted"),
-    "no sources": (_no_sources, "attribute 'sources' is of other sessions"),
+    "no sources": (_no_sources, "/about/sources: of other sessions than /sessions"),
     "a scheme leaks": (_leaks, "/splits/leave-subjects-out: "),
     "nothing tested": (
         _nothing_tested,
         "/splits/leave-subjects-out: leave-subjects-out: roles 0: no window is",
     ),
     "own split": (_own_without_test, "/splits/mine: roles 0: no window is tested"),
-    "settings": (_strange_settings, "/: attribute 'splits': n_folds"),
+    "settings": (_strange_settings, "/about/splits: /about/splits: n_folds"),
+    "label of nobody": (_label_of_nobody, "/labels/ward: 1 of 2 names have no window"),
+    "labels unsorted": (_labels_unsorted, "/labels/ward: names are not sorted"),
+    "two labels": (_two_labels_of_a_session, "/table/ward: a session has windows of several labels"),
     "a link": (_elsewhere, "/notes: a link; links to elsewhere are not followed"),
 }
 
@@ -127,15 +144,22 @@ def test_run_finds_what_a_wrong_writer_wrote(
 ) -> None:
     with h5py.File(path, "a") as file:
         change(file)
-        file.attrs[HASH] = content_sha256(file, but=HASH)
+        put_text(file, HASH, content_sha256(file, but=HASH))
     assert any(message in text for text in faults(path)), faults(path)
+
+
+def test_run_never_reads_texts_of_variable_length(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file["notes"] = "by hand"
+    broken_heaps(path)
+    assert any("/notes: type object, of variable length" in text for text in faults(path))
 
 
 def test_run_remarks_on_folds_that_the_settings_do_not_give(path: Path) -> None:
     with h5py.File(path, "a") as file:
         roles = file["splits/paper/0"]
         roles[:] = roles[:][::-1]
-        file.attrs[HASH] = content_sha256(file, but=HASH)
+        put_text(file, HASH, content_sha256(file, but=HASH))
     found = dataset_verify.run(path)
     assert found.is_sound
     assert [(item.severity, item.where) for item in found.findings] == [("remark", "/splits/paper")]

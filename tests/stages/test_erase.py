@@ -9,9 +9,10 @@ import pytest
 from support.killed import killed_everywhere
 from support.studies import make_study
 
-from ecgkit.errors import StudyError
+from ecgkit.errors import DatasetError, StudyError
 from ecgkit.records import Tags
 from ecgkit.stages import build_dataset, erase, exclude, remove, retag, status, study_page, verify
+from ecgkit.stages.build_dataset.cutting import parts_folder
 from ecgkit.stages.retag import NewTags
 from ecgkit.study.changing import changing, read_log
 from ecgkit.study.folder import Study, open_study, read_participants
@@ -184,3 +185,58 @@ def test_erase_is_done_whoever_has_a_damaged_file(some: Study) -> None:
     assert own.stem in done.sessions
     assert not own.exists()
     assert other.exists()
+
+
+def test_erase_takes_the_subjects_rows_out_of_labels(some: Study) -> None:
+    some.labels_path.write_text(f'Subject;Group;Partner\n{GONE};a;\n{STAYS};"b ""c""";\nsub-{GONE};;x\n')
+    assert erase.plan(some.folder, GONE).labels == 2
+    done = erase.run(some.folder, GONE)
+    assert (done.labels, done.others) == (2, ())
+    assert some.labels_path.read_text() == f'subject\tgroup\tpartner\n{STAYS}\t"b ""c"""\tn/a\n'
+    assert speaks_of(some.folder, GONE) == []
+
+
+def test_erase_leaves_labels_of_others_as_they_are(some: Study) -> None:
+    some.labels_path.write_text(f"Subject,Group\n{STAYS},b\n")
+    assert erase.run(some.folder, GONE).labels == 0
+    assert some.labels_path.read_text() == f"Subject,Group\n{STAYS},b\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"subject\tpartner\n{STAYS}\tsub-{GONE}\n", f'subject\tgroup\n"{GONE}\ta\n', f"{GONE},{STAYS}\n"],
+    ids=["in another's row", "no table", "no labels"],
+)
+def test_erase_names_labels_that_it_can_not_put_right(some: Study, text: str) -> None:
+    some.labels_path.write_text(text)
+    done = erase.run(some.folder, GONE)
+    assert (done.labels, done.others) == (0, ("labels.tsv",))
+    assert some.labels_path.read_text() == text
+
+
+def test_erase_finds_a_subject_who_is_in_the_labels_only(some: Study) -> None:
+    erase.run(some.folder, GONE)
+    some.labels_path.write_text(f"subject\tgroup\n{GONE}\ta\n")
+    assert erase.run(some.folder, GONE).labels == 1
+    assert speaks_of(some.folder, GONE) == []
+
+
+@pytest.mark.parametrize("name", ["dataset.h5", "other.h5"])
+def test_erase_takes_the_windows_that_an_interrupted_build_left(some: Study, name: str) -> None:
+    parts = some.folder / f".{name}.parts"
+    parts.mkdir()
+    for part in ("0" * 32 + ".h5", ".lock"):
+        (parts / part).touch()
+    assert [item.where for item in verify.run(some.folder).findings if "of a build" in item.text] == [
+        parts.name
+    ]
+    erase.run(some.folder, GONE)
+    assert not parts.exists()
+
+
+def test_erase_waits_for_no_build_but_says_that_there_is_one(some: Study) -> None:
+    with (
+        parts_folder(some.dataset_path),
+        pytest.raises(DatasetError, match=r"dataset\.h5: another ecgkit is building it"),
+    ):
+        erase.run(some.folder, GONE)

@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from support.studies import make_study, put, session_of
@@ -172,10 +173,8 @@ def test_merge_refuses_new_ids_that_can_not_be(
 
 def test_merge_takes_no_damaged_session(here: Study, there: Study) -> None:
     path = there.session_paths()[0]
-    data = bytearray(path.read_bytes())
-    at = data.index(b"in memory")
-    data[at] ^= 1
-    path.write_bytes(data)
+    with h5py.File(path, "a") as file:
+        file["channels/000"][0] += 1
     assert f"{path} is damaged" in conflicts(there, here)
 
 
@@ -208,3 +207,57 @@ def test_merge_waits_for_who_changes_the_other_study(
     (there.folder / ".lock").unlink()
     merge.run(there.folder, here.folder)
     assert not (there.folder / ".lock").exists()  # it is only read
+
+
+def test_merge_joins_labels(here: Study, there: Study) -> None:
+    retag.run(there.folder, None, NewTags(subject="01"), all_of="03")
+    here.labels_path.write_text("subject,group\n01,a\n02,b\n")
+    there.labels_path.write_text("subject\tcondition\tposture\n01\trest\tlying\n04\t\tsitting\n")
+    there_before = content(there)
+    merge.run(there.folder, here.folder, renamed={"01": "05"})
+    assert here.labels_path.read_text() == (
+        "subject\tcondition\tgroup\tposture\n"
+        "01\tn/a\ta\tn/a\n02\tn/a\tb\tn/a\n05\trest\tn/a\tlying\n04\tn/a\tn/a\tsitting\n"
+    )
+    assert content(there) == there_before
+    assert verify.run(here.folder).findings == ()
+    before = content(here)
+    merge.run(there.folder, here.folder, renamed={"01": "05"})
+    assert content(here) == before
+
+
+def test_merge_without_labels_there_leaves_those_here(here: Study, there: Study) -> None:
+    here.labels_path.write_text("subject,group\n01,a\n")
+    merge.run(there.folder, here.folder)
+    assert here.labels_path.read_text() == "subject,group\n01,a\n"
+
+
+def test_merge_takes_labels_that_were_made_later(here: Study, there: Study) -> None:
+    merge.run(there.folder, here.folder)
+    there.labels_path.write_text("subject\tgroup\n03\ta\n")
+    merge.run(there.folder, here.folder)
+    assert here.labels_path.read_text() == "subject\tgroup\n03\ta\n"
+
+
+def test_merge_lists_labels_that_contradict(here: Study, there: Study) -> None:
+    put(there, session_of(Tags("01", "rest", visit=2), number=9))
+    here.labels_path.write_text("subject\tgroup\n01\ta\n")
+    there.labels_path.write_text("subject\tgroup\n01\tb\n")
+    text = conflicts(there, here)
+    assert f"{here.labels_path}, line 2, and {there.labels_path}, line 2: group of sub-01_visit-1" in text
+
+
+def test_merge_lets_no_row_speak_of_a_session_that_it_was_not_about(here: Study, there: Study) -> None:
+    put(there, session_of(Tags("01", "rest", visit=2), number=9))
+    here.labels_path.write_text("subject\telectrode\n01\tgel\n")
+    assert (
+        "labels.tsv: nobody has said electrode of sub-01_visit-2_cond-rest_take-1, and it would be 'gel'"
+    ) in conflicts(there, here)
+    here.labels_path.write_text("subject\tvisit\telectrode\n01\t1\tgel\n")
+    merge.run(there.folder, here.folder)
+    assert here.labels_path.read_text() == "subject\tvisit\telectrode\n01\t1\tgel\n"
+
+
+def test_merge_refuses_labels_that_are_no_table(here: Study, there: Study) -> None:
+    there.labels_path.write_text("group\n")
+    assert f"{there.labels_path}: no column 'subject'" in conflicts(there, here)

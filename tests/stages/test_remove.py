@@ -81,3 +81,11 @@ def test_remove_dry_run_removes_nothing(some: Study) -> None:
     gone = remove.run(some.folder, [], subject="07", reason="ill", dry_run=True)
     assert (len(gone.sessions), gone.done) == (2, False)
     assert len(some.session_paths()) == 4
+
+
+def test_remove_names_the_rows_of_labels_that_are_about_nobody_now(some: Study) -> None:
+    some.labels_path.write_text("subject\tcondition\tgroup\n08\t\tb\n07\t\ta\n07\trest\ta\n")
+    (said,) = remove.run(some.folder, ["07_visit-1_cond-rest"], reason="ill").next_steps
+    assert "labels.tsv was left as it is: what it says in line 4 is of sessions" in said
+    (said,) = remove.run(some.folder, [], subject="07", reason="ill").next_steps
+    assert "in line 3 is" in said

@@ -200,3 +200,33 @@ def test_retag_says_that_the_data_set_is_stale(some: Study) -> None:
     build_dataset.run(some.folder)
     made = retag.run(some.folder, "07_visit-1_cond-rest", NewTags(visit=2))
     assert "build it again with: ecgkit build-dataset" in made.next_steps[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_named"),
+    [
+        ("07\t\t\tgel", False),
+        ("07\trest\t\tgel", True),
+        ("07\texercise\t\tgel", False),
+        ("07\t\t1\tgel", False),
+    ],
+)
+def test_retag_names_the_rows_of_labels_that_it_concerns(some: Study, row: str, is_named: bool) -> None:
+    text = f"subject\tcondition\tvisit\telectrode\n08\t\t\tdry\n{row}\n"
+    some.labels_path.write_text(text)
+    name, new = "07_visit-1_cond-rest", NewTags(condition="deep_breathing")
+    assert retag.run(some.folder, name, new, dry_run=True).next_steps == ()
+    said = retag.run(some.folder, name, new).next_steps
+    assert (
+        len(said) == 1 and "labels.tsv was left as it is: what it says in line 3 is" in said[0]
+    ) == is_named
+    assert some.labels_path.read_text() == text
+
+
+def test_retag_of_a_subject_names_labels_and_says_if_they_can_not_be_read(some: Study) -> None:
+    some.labels_path.write_text("subject\tgroup\n07\ta\n08\tb\n")
+    (said,) = retag.run(some.folder, None, NewTags(subject="09"), all_of="07").next_steps
+    assert "in line 2 is of sessions that have other tags now" in said
+    some.labels_path.write_text("group\n")
+    (said,) = retag.run(some.folder, None, NewTags(subject="07"), all_of="09").next_steps
+    assert "labels.tsv: no column 'subject'" in said

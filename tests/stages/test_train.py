@@ -20,7 +20,13 @@ from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ConfigError, DatasetError, TrainingError
 from ecgkit.metrics.classification import score
 from ecgkit.stages import train
-from ecgkit.stages.planning import check_classes, not_learnt, plan_fits, weights_note
+from ecgkit.stages.planning import (
+    check_classes,
+    find_leaks_by_scheme,
+    plan_fits,
+    settings_not_used,
+    weights_note,
+)
 from ecgkit.stages.train import TrainOptions, TrainSummary
 from ecgkit.training.weights import load_run
 
@@ -363,12 +369,102 @@ def test_plan_fits_of_a_data_set_without_splits(built_study: Path) -> None:
         plan_fits(data, split="paper", evaluate=True)
 
 
-def test_not_learnt_names_what_a_fold_tests_without_training_on_it(built_study: Path) -> None:
+def test_find_leaks_by_scheme_names_what_a_fold_tests_without_training_on_it(built_study: Path) -> None:
     data = open_dataset(built_study / "dataset.h5")
     roles = np.where(data.codes("condition") == 0, 2, 1).astype(np.uint8)
     strange = dataclasses.replace(data, folds={"leave-subjects-out": {"0": roles}})
-    tasks = plan_fits(strange, split=None, evaluate=True)
-    assert not_learnt(strange, tasks) == [
-        "leave-subjects-out, fold 0: tests condition deep_breathing without training on it"
+    [leaks] = find_leaks_by_scheme(strange, plan_fits(strange, split=None, evaluate=True)).values()
+    assert [(leak.name, leak.severity, leak.examples) for leak in leaks] == [
+        ("new-condition", "bias", ("deep_breathing",))
     ]
-    assert not_learnt(data, plan_fits(data, split=None, evaluate=True)) == []
+    found = find_leaks_by_scheme(data, plan_fits(data, split=None, evaluate=True))
+    assert {name: [leak.severity for leak in leaks] for name, leaks in found.items()} == {
+        "leave-subjects-out": [],
+        "leave-condition-out": ["caveat"],
+        "leave-visit-out": [],
+    }
+    assert find_leaks_by_scheme(data, plan_fits(data, split=None, evaluate=False)) == {}
+
+
+def test_find_leaks_by_scheme_refuses_a_fold_that_tests_nothing(built_study: Path) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    empty = dataclasses.replace(data, folds={"leave-subjects-out": {"0": np.ones(len(data), np.uint8)}})
+    with pytest.raises(DatasetError, match=r"no window is tested \(2\).*ecgkit build-dataset"):
+        find_leaks_by_scheme(empty, plan_fits(empty, split=None, evaluate=True))
+
+
+def test_train_says_what_a_fold_tests_without_training_on_it(study: Path) -> None:
+    with h5py.File(study / "dataset.h5", "r+") as file:
+        tested = file["table/condition"][:] == 0
+        for roles in file["splits/leave-subjects-out"].values():
+            roles[:] = np.where(tested, 2, 1)
+    summary = train.run(options(study, split="leave-subjects-out"))
+    [warning] = summary.warnings
+    assert warning.startswith("leave-subjects-out: Bias (state): All ")
+    assert "were in states of which nothing was trained on (deep_breathing)" in warning
+
+
+def test_train_says_with_the_scores_what_the_folds_give_away(trained: TrainSummary) -> None:
+    metrics = json.loads((trained.run / "metrics.json").read_text())
+    said = {scheme["scheme"]: scheme["gives_away"] for scheme in metrics["schemes"]}
+    assert said["leave-subjects-out"] == said["leave-visit-out"] == []
+    [caveat] = said["leave-condition-out"]
+    assert caveat.startswith("Caveat (identity): All ")
+    assert trained.warnings == ()
+    page = html.unescape((trained.run / "report.html").read_text())
+    assert caveat.partition(": ")[2] in page
+
+
+# settings of a config file that were fixed when the data set was built
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pipeline: {scale: window, fs: 100}", ["pipeline.scale is window, was recording"]),
+        (
+            "pipeline: {high_pass_hz: 0.67, low_pass_hz: 40}",
+            ["pipeline.high_pass_hz is 0.67, was 0.5", "pipeline.low_pass_hz is 40, was none"],
+        ),
+        ("preset: recommended", ["pipeline.scale is window-percentile, was recording"]),
+        ("splits: {n_folds: 3, seed: 0}", ["splits.n_folds is 3, was 5"]),
+        ("sessions: {subjects: ['01', '02']}", ["sessions.subjects is 01, 02, was 01, 02, 03, 04"]),
+        ("sessions: {visits: [1]}", ["sessions.visits is 1, was 1, 2"]),
+    ],
+)
+def test_settings_not_used_names_what_differs(
+    built_study: Path, tmp_path: Path, text: str, says: list[str]
+) -> None:
+    data = open_dataset(built_study / "dataset.h5")
+    config = tmp_path / "my.yaml"
+    config.write_text(text, encoding="utf-8")
+    [sentence] = settings_not_used(data, config)
+    assert all(part in sentence for part in says)
+    assert sentence.startswith(f"settings of {config} that are not those that {data.path} was built with: ")
+    assert sentence.endswith(f"ecgkit build-dataset --config {config}")
+    assert sentence.count(", was ") == len(says)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: {epochs: 3}",
+        "preset: paper",
+        "pipeline: {scale: recording, fs: 100, stride_s: null}",
+        "sessions: {subjects: ['04', '03', '02', '01'], conditions: [rest, Exercise, deep-breathing]}",
+        "sessions: {verdict: pass}",
+        "",
+    ],
+)
+def test_settings_not_used_is_silent_on_what_is_the_same(
+    built_study: Path, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
+    assert settings_not_used(open_dataset(built_study / "dataset.h5"), tmp_path / "my.yaml") == []
+
+
+def test_train_warns_of_settings_that_it_does_not_use(built_study: Path, tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text("pipeline: {window_s: 5}\ntrain: {seed: 1}\n", encoding="utf-8")
+    summary = train.run(options(built_study, runs=tmp_path, config_file=config, evaluate=False))
+    assert [warning for warning in summary.warnings if "pipeline.window_s is 5, was 3" in warning]

@@ -180,3 +180,24 @@ def test_verify_finds_links_out_of_the_study(some: Study, tmp_path: Path) -> Non
 def test_verify_finds_a_broken_log(some: Study) -> None:
     (some.folder / "changes.jsonl").write_text("nonsense\n")
     assert faults(some)[0].startswith("changes.jsonl: ")
+
+
+def test_verify_reads_labels_as_a_build_does(some: Study) -> None:
+    some.labels_path.write_text("subject\tgroup\n07\ta\n08\tb\n")
+    assert faults(some) == []
+    for text, fault in (
+        ("subject\tgroup\n7\ta\n", "unknown subject '7'. Did you mean '07'?"),
+        ("subject\tgroup\n07\ta\n07\tb\n", "expected one value"),
+        ("subject\tquality\n07\ta\n", "a data set has something of this name"),
+    ):
+        some.labels_path.write_text(text)
+        (found,) = faults(some)
+        assert found.startswith("labels.tsv: ")
+        assert fault in found
+
+
+@POSIX
+def test_verify_does_not_follow_labels_out_of_the_study(some: Study, tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_text("subject\tgroup\n07\ta\n")
+    some.labels_path.symlink_to(tmp_path / "labels.tsv")
+    assert all(found.startswith("labels.tsv: ") and "a link out of" in found for found in faults(some))

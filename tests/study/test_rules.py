@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgkit.errors import StudyError
-from ecgkit.study.rules import look_alikes, overlap, refuse_look_alike
+from ecgkit.study.rules import look_alikes, overlap, refuse_look_alike, unknown_subject
 
 SPANS = st.one_of(st.none(), st.tuples(st.integers(0, 20), st.integers(1, 5)).map(lambda s: (s[0], sum(s))))
 
@@ -26,6 +26,11 @@ def test_refuse_look_alike_lets_other_ids_be(subject: str) -> None:
 def test_look_alikes_are_found_in_groups() -> None:
     assert look_alikes(["7", "s1", "07", "007", "S1", "70"]) == (("007", "07", "7"), ("S1", "s1"))
     assert look_alikes(["1", "2", "10"]) == ()
+
+
+def test_unknown_subject_guesses_by_the_rule_for_ids_first() -> None:
+    assert "Did you mean '07'?" in unknown_subject("7", ["97", "07", "17"])
+    assert "known are: 07, 08" in unknown_subject("31", ["08", "07"])
 
 
 @given(SPANS, SPANS)

@@ -1,4 +1,5 @@
 import dataclasses
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,6 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.h5_files import put_json, put_text
+from support.mutate_h5 import broken_heaps
 
 from ecgkit.errors import StudyError
 from ecgkit.exclusions import Exclusion
@@ -69,9 +72,37 @@ def test_session_says_that_it_is_simulated(built_study: Path) -> None:
 
 def test_read_session_refuses_other_versions(study: Path) -> None:
     with h5py.File(first_session(study), "a") as file:
-        file.attrs["format_version"] = "2.0"
-    with pytest.raises(StudyError, match=r"version '2.0', this ecgkit reads 1.2"):
+        put_text(file, "format_version", "1.2")
+    with pytest.raises(StudyError, match=r"version '1.2', this ecgkit reads 1.3"):
         read_session(first_session(study))
+
+
+def test_read_session_never_reads_texts_of_variable_length(study: Path) -> None:
+    path = first_session(study)
+    whole = path.read_bytes()
+    for name in ("format", "subject", "source_version", "extra"):
+        path.write_bytes(whole)
+        with h5py.File(path, "a") as file:
+            file.attrs[name] = "x"
+        broken_heaps(path)
+        if name == "extra":
+            assert read_session(path).tags.subject == "01"
+        else:
+            with pytest.raises(StudyError, match=f"'{name}'.* of variable length"):
+                read_session(path)
+        with pytest.raises(StudyError, match="of variable length"):
+            content_sha256_of(path)
+
+
+@pytest.mark.parametrize("name", ["markers/style", "about/source", "about/measures"])
+def test_read_session_refuses_lists_and_json_of_variable_length(study: Path, name: str) -> None:
+    path = first_session(study)
+    with h5py.File(path, "a") as file:
+        shape = file[name].shape
+        del file[name]
+        file.create_dataset(name, shape=shape, dtype=h5py.string_dtype())
+    with pytest.raises(StudyError, match=f"/{name}: type object, of variable length"):
+        read_session(path)
 
 
 def test_read_session_refuses_a_renamed_file(study: Path) -> None:
@@ -147,11 +178,23 @@ def test_session_knows_the_hash_of_its_content(study: Path) -> None:
     assert content_sha256_of(header.path) != header.content_sha256
 
 
-@pytest.mark.parametrize(
-    "attribute",
-    ["measures", "excluded", "warnings", "source", "leads", "lost", "source_start_s", "content_sha256"],
-)
-@pytest.mark.parametrize("value", [None, 5, "", "[", "3", "[3]", '{"a": 1}', b"\xff"])
+@pytest.mark.parametrize("name", ["measures", "excluded", "warnings", "source", "leads", "lost"])
+@pytest.mark.parametrize("value", [None, "", "[", "3", "[3]", "null", '{"a": 1}', b"\xff"])
+def test_read_session_of_nonsense_for_json_is_refused_or_harmless(
+    study: Path, name: str, value: str | bytes | None
+) -> None:
+    path = first_session(study)
+    with h5py.File(path, "a") as file:
+        del file["about"][name]
+        if value is not None:
+            put_json(file, name, value)
+    with suppress(StudyError):  # anything else fails the test
+        read_session(path)
+        read_observations(path)
+
+
+@pytest.mark.parametrize("attribute", ["source_start_s", "content_sha256", "ecg"])
+@pytest.mark.parametrize("value", [None, 5, "", "x", b"\xff", h5py.Empty("f4")])
 def test_read_session_of_nonsense_in_an_attribute_is_refused_or_harmless(
     study: Path, attribute: str, value: object
 ) -> None:
@@ -159,7 +202,7 @@ def test_read_session_of_nonsense_in_an_attribute_is_refused_or_harmless(
     with h5py.File(path, "a") as file:
         del file.attrs[attribute]
         if value is not None:
-            file.attrs[attribute] = value
+            put_text(file, attribute, value)
     with suppress(StudyError):  # anything else fails the test
         read_session(path)
         read_observations(path)
@@ -210,7 +253,7 @@ def test_read_session_takes_groups_from_this_file_only(
         read_observations(path)
 
 
-@pytest.mark.parametrize("value", [[np.inf], [np.nan], ["x"], [1 << 40], np.zeros(7000)])
+@pytest.mark.parametrize("value", [[np.inf], [np.nan], ["x"], [b"x"], [1 << 40], np.zeros(7000)])
 def test_read_session_refuses_ecg_channels_that_are_none(study: Path, value: object) -> None:
     with h5py.File(first_session(study), "a") as file:
         file.attrs["ecg"] = value
@@ -227,3 +270,13 @@ def test_content_hash_of_a_file_that_claims_too_much_is_refused_at_once(study: P
             content_sha256_of(first_session(study))
         with h5py.File(first_session(study), "a") as file:
             del file[name]
+
+
+def test_write_session_gives_the_same_bytes_each_time(study: Path) -> None:
+    path = first_session(study)
+    session, seen, before = read_session(path), read_observations(path), path.read_bytes()
+    again = path.with_name("again") / path.name
+    again.parent.mkdir()
+    time.sleep(1.1)  # HDF5 counts in seconds
+    write_session(again, session, seen)
+    assert again.read_bytes() == before

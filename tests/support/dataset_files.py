@@ -53,6 +53,7 @@ def describe(n_leads: int = 1, **changes: Any) -> Description:
         protocol="dt4ecg",
         condition_texts={"rest": {"label": "Rest", "description": "Lying still."}},
         pipeline={"scale": "recording", "fs": FS},
+        choice={"subjects": None, "conditions": None, "visits": None, "verdict": None},
         splits=SETTINGS,
         versions={"ecgkit": "x"},
         participants={"01": {"sex": "F", "age": "30"}, "02": {"sex": "", "age": "41"}},
@@ -71,13 +72,32 @@ def parts_of(n_leads: int = 1, *, n_visits: int = 1) -> list[Part]:
     ]
 
 
+def labelled(n_leads: int = 1) -> list[Part]:
+    """Like `parts_of`, with own labels: one known of all, one not of every session."""
+    return [
+        replace(part, labels={"arm": "A" if part.tags.condition == "rest" else "B", "ward": ward})
+        for part, ward in zip(parts_of(n_leads), ("ä 1", "", "b", "ä 1"), strict=True)
+    ]
+
+
+def moved_parts(by: float) -> list[Part]:
+    """The parts of `parts_of` with other samples."""
+    return [replace(part, windows=part.windows + np.float32(by)) for part in parts_of()]
+
+
 def write_small(
-    path: Path, parts: list[Part] | None = None, description: Description | None = None, *, n_leads: int = 1
+    path: Path,
+    parts: list[Part] | None = None,
+    description: Description | None = None,
+    *,
+    n_leads: int = 1,
+    shard_windows: int | None = None,
 ) -> Path:
-    """Write a small data set, with all the splits that it allows."""
+    """Write a small data set, with all the splits that it allows; in shards of so many windows if asked."""
     parts = parts_of(n_leads) if parts is None else parts
     folds = split_all(_table(parts), SplitSettings(**SETTINGS))
-    write_dataset(path, parts, description or describe(n_leads), folds)
+    shard_bytes = None if shard_windows is None else shard_windows * parts[0].windows[0].nbytes
+    write_dataset(path, parts, description or describe(n_leads), folds, shard_bytes=shard_bytes)
     return path
 
 
@@ -99,6 +119,7 @@ def _packed(folder: Path) -> Path:
         target.attrs.update(source.attrs)
         for name in ("subjects", "conditions", "sessions", "leads", "splits/paper/0", "windows"):
             target.create_dataset(name, data=source[name][:], dtype=source[name].dtype, chunks=True)
+        source.copy("about", target)
         for name, stored in source["table"].items():
             target.create_dataset(f"table/{name}", data=stored[:], chunks=True, compression="gzip")
     plain.unlink()
@@ -107,7 +128,8 @@ def _packed(folder: Path) -> Path:
 
 # what the campaign spoils
 SAMPLES: dict[str, Callable[[Path], Path]] = {
-    "small": lambda folder: write_small(folder / "small.h5"),
+    "small": lambda folder: write_small(folder / "small.h5", labelled()),
     "leads": lambda folder: write_small(folder / "leads.h5", n_leads=3),
     "packed": _packed,
+    "shards": lambda folder: write_small(folder / "shards.h5", labelled(), shard_windows=6),
 }

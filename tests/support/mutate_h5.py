@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -30,7 +31,7 @@ TEXTS = (
     ),
     *("9" * 5000, "\x1b[31mred", "../../etc", "é", "a" * 70_000, '{"span_s": [1], "excluded_s": "x"}'),
 )
-OTHER = (True, 7, -1.0, 0.0, np.nan, np.inf, 1e308, np.bytes_(b"\xff\xfe"), h5py.Empty("f4"), ["a", "b"])
+OTHER = (True, 7, -1.0, 0.0, np.nan, np.inf, 1e308, np.bytes_(b"\xff\xfe"), h5py.Empty("f4"), ["a", "b"], "a")
 NAMES = ("extra", "é", "a" * 300, "..", "x y", "0", "leave-subjects-out", "paper")
 
 
@@ -40,6 +41,14 @@ def spoil(path: Path, seed: int) -> None:
     with h5py.File(path, "r+") as file:
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             random.choice(WAYS)(random, file)
+
+
+def broken_heaps(path: Path) -> None:
+    """Spoil the heaps of texts of variable length: HDF5 looks for the end of one for ever."""
+    content, at = bytearray(path.read_bytes()), -1
+    while (at := content.find(b"GCOL", at + 1)) >= 0:
+        content[at + 24 : at + 32] = ((1 << 64) - 16).to_bytes(8, "little")  # the first text's length
+    path.write_bytes(content)
 
 
 def _names(file: h5py.File, kind: type = h5py.HLObject) -> list[str]:
@@ -107,7 +116,8 @@ def grow(random: Random, file: h5py.File) -> None:
         shape = (random.choice((1 << 20, 1 << 40)),) + (1,) * (n_axes - 1)
         file.create_dataset(name, shape=shape, dtype=dtype, chunks=(1 << 10,) + (1,) * (n_axes - 1))
     else:
-        values = np.zeros((1 << random.choice((18, 21)),) + (1,) * (n_axes - 1), dtype=dtype)
+        n_rows = min(1 << random.choice((18, 21)), (1 << 24) // dtype.itemsize)
+        values = np.zeros((n_rows,) + (1,) * (n_axes - 1), dtype=dtype)
         file.create_dataset(name, data=values, chunks=True, compression="gzip", compression_opts=9)
 
 
@@ -117,9 +127,8 @@ def set_values(random: Random, file: h5py.File) -> None:
     if not isinstance(stored, h5py.Dataset) or not stored.size or not stored.shape or stored.is_virtual:
         return
     row = random.choice((0, len(stored) - 1, random.randrange(len(stored))))
-    if stored.dtype.kind == "O":
-        if h5py.check_string_dtype(stored.dtype):
-            stored[row] = random.choice(TEXTS)
+    if stored.dtype.kind == "S":
+        stored[row] = random.choice(TEXTS).encode()[: stored.dtype.itemsize]
     elif stored.dtype.kind in "biuf":
         with np.errstate(all="ignore"):
             limits = np.array(random.choice(NUMBERS), dtype=np.float64)
@@ -138,7 +147,19 @@ def set_attribute(random: Random, file: h5py.File) -> None:
     if random.random() < 0.15:
         item.attrs.pop(name, None)
     else:
-        item.attrs[name] = random.choice((*TEXTS, *OTHER))
+        value = random.choice((*(np.bytes_(text.encode()) for text in TEXTS), *OTHER))
+        with suppress(OSError):  # longer than an old file can hold
+            item.attrs[name] = value
+
+
+def set_json(random: Random, file: h5py.File) -> None:
+    """Put other JSON, or none, in the place of some, also longer than it."""
+    name = random.choice(("pipeline", "splits", "sources", "left_out", "condition_texts", "versions"))
+    is_here = isinstance(file.get("about", getlink=True), h5py.HardLink)
+    if is_here and isinstance(file["about"], h5py.Group):
+        if file["about"].get(name, getlink=True) is not None:
+            del file["about"][name]
+        file["about"][name] = np.bytes_(random.choice(TEXTS).encode() or b" ")
 
 
 def swap_kind(random: Random, file: h5py.File) -> None:
@@ -171,7 +192,9 @@ def store_elsewhere(random: Random, file: h5py.File) -> None:
 
 def add(random: Random, file: h5py.File) -> None:
     """Add something that a reader does not know, or a split."""
-    place = random.choice(("", "table/", "splits/", "splits/extra/", "participants/", "splits/paper/"))
+    place = random.choice(
+        ("", "table/", "splits/", "splits/extra/", "participants/", "splits/paper/", "labels/")
+    )
     name = f"{place}{random.choice(NAMES)}"
     n_windows = file["windows"].shape[0] if isinstance(file.get("windows"), h5py.Dataset) else 3
     try:
@@ -194,6 +217,8 @@ WAYS: tuple[Way, ...] = (
     set_values,
     set_attribute,
     set_attribute,
+    set_json,
+    set_json,
     swap_kind,
     store_elsewhere,
     add,

@@ -15,6 +15,7 @@ from ecgkit.models.dual_task import ModelSpec
 from ecgkit.training.balancing import BALANCERS, Balancer
 from ecgkit.training.balancing.dt4ecg import ALPHA, factors
 from ecgkit.training.loop import FitSettings, fit
+from ecgkit.training.supply import Labelled
 
 NORMS = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=6)
 
@@ -78,7 +79,7 @@ def test_training_by_the_literal_algorithm_stops() -> None:
 
     def trained(balancing: str, epochs: int) -> list[bytes]:
         how = FitSettings(epochs, 2, 0.001, balancing, seed=0, threads=1, device="cpu")
-        model = fit(spec, windows, labels, labels, settings=how)
+        model = fit(spec, Labelled(windows, labels, labels), settings=how)
         return [weight.detach().numpy().tobytes() for weight in model.parameters()]
 
     # 120 steps an epoch: the weights are 0 before the first is over, Adam's momentum runs out in the second.

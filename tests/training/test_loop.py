@@ -8,15 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecgkit.errors import ConfigError, TrainingError
 from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import use_threads
-from ecgkit.training.loop import EpochRecord, FitSettings, accuracy, batches, fit, known_cross_entropy, logits
+from ecgkit.training.loop import EpochRecord, FitSettings, accuracy, fit, known_cross_entropy, logits
+from ecgkit.training.supply import Labelled
 
 DEFAULT = ModelSpec("resnet", "sca", n_leads=1, n_samples=300, n_subjects=15, n_conditions=3)
 SMALL = ModelSpec(
@@ -46,23 +45,25 @@ def weights_of(model: DualTaskNet) -> list[bytes]:
 @pytest.mark.parametrize("balancing", BALANCERS)
 def test_fit_gives_the_same_bits_for_the_same_seed_whatever_ran_before(balancing: str) -> None:
     data, how = waves(40, 0), replace(SETTINGS, balancing=balancing)
-    first = weights_of(fit(SMALL, *data, settings=how))
+    first = weights_of(fit(SMALL, Labelled(*data), settings=how))
     torch.rand(17)
-    fit(replace(SMALL, backbone="cnn"), *waves(20, 1), settings=how)
+    fit(replace(SMALL, backbone="cnn"), Labelled(*waves(20, 1)), settings=how)
     with use_threads(2):
-        assert weights_of(fit(SMALL, *data, settings=how)) == first
+        assert weights_of(fit(SMALL, Labelled(*data), settings=how)) == first
 
 
 def test_fit_of_the_default_network_gives_the_same_bits() -> None:
     random = np.random.default_rng(0)
     data = random.random((70, 1, 300)), random.integers(0, 15, 70), random.integers(0, 3, 70)
-    first, second = (weights_of(fit(DEFAULT, *data, settings=SETTINGS)) for _ in range(2))
+    first, second = (weights_of(fit(DEFAULT, Labelled(*data), settings=SETTINGS)) for _ in range(2))
     assert first == second
 
 
 def test_fit_gives_other_weights_for_another_seed() -> None:
     data = waves(40, 0)
-    first, other = (weights_of(fit(SMALL, *data, settings=replace(SETTINGS, seed=seed))) for seed in (0, 1))
+    first, other = (
+        weights_of(fit(SMALL, Labelled(*data), settings=replace(SETTINGS, seed=seed))) for seed in (0, 1)
+    )
     assert first != other
 
 
@@ -70,7 +71,7 @@ def test_fit_leaves_its_input_and_the_global_state_alone() -> None:
     windows, subject, condition = waves(20, 0)
     windows.setflags(write=False)
     before = windows.tobytes(), torch.get_rng_state(), torch.get_num_threads()
-    model = fit(SMALL, windows, subject, condition, settings=SETTINGS)
+    model = fit(SMALL, Labelled(windows, subject, condition), settings=SETTINGS)
     assert windows.tobytes() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
     assert torch.get_num_threads() == before[2]
@@ -82,7 +83,7 @@ def test_default_network_learns_32_windows_by_heart() -> None:
     random = np.random.default_rng(0)
     windows = random.random((32, 1, 300), dtype=np.float32)
     labels = np.arange(32) % 15, random.permutation(np.arange(32) % 3)
-    model = fit(DEFAULT, windows, *labels, settings=replace(SETTINGS, epochs=60))
+    model = fit(DEFAULT, Labelled(windows, *labels), settings=replace(SETTINGS, epochs=60))
     subject, condition = logits(model, windows)
     assert (subject.argmax(1) == labels[0]).all()
     assert (condition.argmax(1) == labels[1]).all()
@@ -90,13 +91,13 @@ def test_default_network_learns_32_windows_by_heart() -> None:
 
 def test_fit_learns_what_can_be_learned_and_nothing_from_shuffled_labels() -> None:
     windows, *labels = waves(600, 0)
-    watched = waves(300, 1)
+    watched = Labelled(*waves(300, 1))
     how = replace(SETTINGS, epochs=12, learning_rate=0.003)
     shuffle = np.random.default_rng(2).permutation(600)
     found: dict[str, EpochRecord] = {}
     for name, given_labels in {"true": labels, "shuffled": [label[shuffle] for label in labels]}.items():
         records: list[EpochRecord] = []
-        fit(SMALL, windows, *given_labels, settings=how, on_epoch=records.append, monitor=watched)
+        fit(SMALL, Labelled(windows, *given_labels), settings=how, on_epoch=records.append, monitor=watched)
         found[name] = records[-1]
     assert found["true"].monitor_subject_accuracy > 0.95
     assert found["true"].monitor_condition_accuracy > 0.9
@@ -105,22 +106,22 @@ def test_fit_learns_what_can_be_learned_and_nothing_from_shuffled_labels() -> No
 
 
 def test_fit_reports_every_epoch_and_the_monitor_changes_nothing() -> None:
-    data, watched = waves(40, 0), waves(30, 1)
+    data, watched = waves(40, 0), Labelled(*waves(30, 1))
     records: list[EpochRecord] = []
-    model = fit(SMALL, *data, settings=SETTINGS, on_epoch=records.append, monitor=watched)
+    model = fit(SMALL, Labelled(*data), settings=SETTINGS, on_epoch=records.append, monitor=watched)
     assert [record.epoch for record in records] == [1, 2]
     assert all(record.seconds > 0 for record in records)
     assert all(record.subject_weight + record.condition_weight == pytest.approx(2) for record in records)
-    subject, condition = logits(model, watched[0])
-    assert records[-1].monitor_subject_accuracy == (subject.argmax(1) == watched[1]).mean()
-    assert records[-1].monitor_condition_accuracy == (condition.argmax(1) == watched[2]).mean()
-    assert weights_of(model) == weights_of(fit(SMALL, *data, settings=SETTINGS))
+    subject, condition = logits(model, watched.windows)
+    assert records[-1].monitor_subject_accuracy == (subject.argmax(1) == watched.subjects).mean()
+    assert records[-1].monitor_condition_accuracy == (condition.argmax(1) == watched.conditions).mean()
+    assert weights_of(model) == weights_of(fit(SMALL, Labelled(*data), settings=SETTINGS))
 
 
 def test_fit_reports_nan_where_there_is_nothing_to_see() -> None:
     records: list[EpochRecord] = []
     how = replace(SETTINGS, balancing="equal", epochs=1)
-    fit(SMALL, *waves(20, 0), settings=how, on_epoch=records.append)
+    fit(SMALL, Labelled(*waves(20, 0)), settings=how, on_epoch=records.append)
     assert math.isnan(records[0].monitor_subject_accuracy)
     assert math.isnan(records[0].subject_gradient_norm)
     assert records[0].subject_loss > 0
@@ -132,7 +133,7 @@ def test_fit_learns_one_task_where_the_other_is_not_known(balancing: str) -> Non
     unknown = np.full(200, -1)
     records: list[EpochRecord] = []
     how = replace(SETTINGS, epochs=4, learning_rate=0.003, balancing=balancing)
-    fit(SMALL, windows, unknown, condition, settings=how, on_epoch=records.append)
+    fit(SMALL, Labelled(windows, unknown, condition), settings=how, on_epoch=records.append)
     assert math.isnan(records[-1].subject_loss)
     assert math.isnan(records[-1].subject_accuracy)
     if balancing != "dt4ecg-literal":
@@ -158,25 +159,15 @@ def test_cross_entropy_of_a_batch_without_labels_is_0() -> None:
     assert torch.count_nonzero(outputs.grad) == 0
 
 
-@given(n=st.integers(2, 3000), batch_size=st.integers(2, 64))
-def test_batches_cover_everything_and_none_has_one_window(n: int, batch_size: int) -> None:
-    cut = list(batches(n, batch_size))
-    assert [index for start, stop in cut for index in range(start, stop)] == list(range(n))
-    sizes = [stop - start for start, stop in cut]
-    assert min(sizes) >= 2
-    assert max(sizes) <= batch_size + 1
-    assert set(sizes[:-1]) <= {batch_size}
-
-
 def test_fit_trains_on_a_number_of_windows_that_leaves_one_over() -> None:
-    model = fit(SMALL, *waves(17, 0), settings=SETTINGS)
+    model = fit(SMALL, Labelled(*waves(17, 0)), settings=SETTINGS)
     assert all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
 
 
 def test_fit_stops_where_the_loss_is_no_number() -> None:
     how = replace(SETTINGS, learning_rate=1e30, epochs=5)
     with pytest.raises(TrainingError, match=r"no longer a finite number in epoch \d .*lower learning rate"):
-        fit(SMALL, *waves(40, 0), settings=how)
+        fit(SMALL, Labelled(*waves(40, 0)), settings=how)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -184,7 +175,7 @@ def test_fit_refuses_windows_that_hold_no_numbers(value: float) -> None:
     windows, *labels = waves(20, 0)
     windows[7, 0, 3] = value
     with pytest.raises(TrainingError, match="1 of 20 windows hold NaN or infinity, the first is window 7"):
-        fit(SMALL, windows, *labels, settings=SETTINGS)
+        fit(SMALL, Labelled(windows, *labels), settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -202,17 +193,17 @@ def test_fit_refuses_data_that_do_not_fit_the_network(change: dict[str, np.ndarr
     windows, subject, condition = waves(20, 0)
     data = {"windows": windows, "subject": subject, "condition": condition} | change
     with pytest.raises(TrainingError, match=says):
-        fit(SMALL, *data.values(), settings=SETTINGS)
+        fit(SMALL, Labelled(*data.values()), settings=SETTINGS)
 
 
 def test_fit_refuses_fewer_than_two_windows() -> None:
     with pytest.raises(TrainingError, match="1 windows in batches of 16"):
-        fit(SMALL, *waves(1, 0), settings=SETTINGS)
+        fit(SMALL, Labelled(*waves(1, 0)), settings=SETTINGS)
 
 
 def test_fit_lists_the_balancers_it_knows() -> None:
     with pytest.raises(ConfigError, match=r"unknown balancing 'grad-norm'; known are: .*gradnorm"):
-        fit(SMALL, *waves(20, 0), settings=replace(SETTINGS, balancing="grad-norm"))
+        fit(SMALL, Labelled(*waves(20, 0)), settings=replace(SETTINGS, balancing="grad-norm"))
 
 
 def test_logits_do_not_depend_on_the_batch_and_change_nothing() -> None:

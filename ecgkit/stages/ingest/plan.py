@@ -16,9 +16,9 @@ from ecgkit.protocol.tag import TaggedSpan
 from ecgkit.records import Tags
 from ecgkit.study.pseudonym import canonical_id
 from ecgkit.study.rules import Span, look_alikes, overlap
+from ecgkit.study.spreadsheet import parse_number
 
 TIME = re.compile(r"\d{1,7}(:\d{1,2}){0,2}([.,]\d{1,9})?", re.ASCII)
-NUMBER = re.compile(r"-?\d{1,30}(\.0*)?", re.ASCII)  # spreadsheets write 1.0 where a column has empty cells
 
 Stamp = tuple[tuple[int, int], ...]  # bytes and time of change of each file of a recording
 Failure = EcgkitError | OSError | ImportError  # of one recording: the others go on
@@ -159,19 +159,6 @@ def parse_time_s(text: str) -> float:
     for part in parts:
         seconds = 60 * seconds + Decimal(part)
     return float(seconds)
-
-
-def parse_number(text: str, name: str) -> int:
-    """Return a visit or a take; leading zeros make no difference.
-
-    Raises
-    ------
-    ConfigError
-        It is no whole number.
-    """
-    if not NUMBER.fullmatch(text.strip()):
-        raise ConfigError(f"{name} {text!r}: expected a whole number, such as 1")
-    return int(text.strip().partition(".")[0])
 
 
 def place_rows(

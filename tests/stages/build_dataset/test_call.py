@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgkit.config import PipelineConfig
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ConfigError, DatasetError
 from ecgkit.exclusions import Exclusion
@@ -13,6 +14,7 @@ from ecgkit.readers import read
 from ecgkit.records import Tags
 from ecgkit.simulate.acq_writer import AcqChannel, write_acq
 from ecgkit.stages import build_dataset, ingest
+from ecgkit.stages.build_dataset import BuildOptions
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.windows import cut_recording
@@ -49,13 +51,13 @@ def test_build_dataset_windows_are_those_of_the_raw_file(
     found = open_dataset(built_study / "dataset.h5")
     key = f"sub-{file.subject}_visit-{file.visit}_cond-{file.condition}_take-{file.take}"
     rows = (found.table["session"] == key).to_numpy()
-    direct = cut_recording(read(file.path), [0], build_dataset.Config().pipeline)
+    direct = cut_recording(read(file.path), [0], PipelineConfig())
     np.testing.assert_array_equal(found.windows[rows], direct.windows)
     np.testing.assert_array_equal(found.columns["scale_gain"][rows], direct.scale_gain)
 
 
 def test_build_dataset_gives_the_same_bytes(built_study: Path, tmp_path: Path) -> None:
-    again = build_dataset.run(built_study, out=tmp_path / "again.h5")
+    again = build_dataset.run(built_study, BuildOptions(out=tmp_path / "again.h5"))
     assert (tmp_path / "again.h5").read_bytes() == (built_study / "dataset.h5").read_bytes()
     assert again.sha256 == open_dataset(built_study / "dataset.h5").sha256
 
@@ -66,7 +68,7 @@ def test_build_dataset_settings_by_precedence(study: Path, tmp_path: Path) -> No
     config = tmp_path / "c.yaml"
     config.write_text("pipeline: {window_s: 5, scale: window}\n")
     flags = {"pipeline": {"window_s": 10.0}, "splits": {"seed": 4}}
-    build_dataset.run(study, config_file=config, flags=flags)
+    build_dataset.run(study, BuildOptions(config_file=config, flags=flags))
     pipeline = open_dataset(study / "dataset.h5").pipeline
     assert (pipeline["mains_hz"], pipeline["scale"], pipeline["window_s"]) == (50, "window", 10)
 
@@ -74,9 +76,9 @@ def test_build_dataset_settings_by_precedence(study: Path, tmp_path: Path) -> No
 def test_build_dataset_failing_keeps_the_old_one(study: Path) -> None:
     before = (study / "dataset.h5").read_bytes()
     with pytest.raises(ConfigError, match="window_s"):
-        build_dataset.run(study, flags={"pipeline": {"window_s": -3.0}})
+        build_dataset.run(study, BuildOptions(flags={"pipeline": {"window_s": -3.0}}))
     with pytest.raises(DatasetError, match="not one session gave a window"):
-        build_dataset.run(study, flags={"pipeline": {"window_s": 60.0}})
+        build_dataset.run(study, BuildOptions(flags={"pipeline": {"window_s": 60.0}}))
     assert (study / "dataset.h5").read_bytes() == before
     assert not list(study.rglob(".partial-*"))
 
@@ -127,7 +129,7 @@ def test_build_dataset_takes_participants_along(study: Path) -> None:
 
 def test_build_dataset_does_not_depend_on_the_folder(study: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(study, tmp_path / "elsewhere" / "deeper"))
-    build_dataset.run(moved, out=tmp_path / "moved.h5")
+    build_dataset.run(moved, BuildOptions(out=tmp_path / "moved.h5"))
     assert (tmp_path / "moved.h5").read_bytes() == (study / "dataset.h5").read_bytes()
 
 
@@ -182,7 +184,7 @@ def test_build_dataset_leaves_out_windows_below_a_quality(study: Path, tmp_path:
     write_acq(tmp_path / "noise.acq", [AcqChannel(signal, "ECG", "mV")], fs=1000.0)
     ingest.run(tmp_path / "noise.acq", Tags("09", "rest"), study_folder=study)
     every = build_dataset.run(study)
-    kept = build_dataset.run(study, flags={"pipeline": {"min_quality": "accept"}})
+    kept = build_dataset.run(study, BuildOptions(flags={"pipeline": {"min_quality": "accept"}}))
     assert sum(every.qualities.values()) == every.n_windows == 250
     assert kept.qualities == {"reject": 0, "doubtful": 0, "accept": kept.n_windows}
     assert kept.n_windows == every.qualities["accept"]

@@ -15,7 +15,6 @@ from ecgkit.stages.ingest.plan import (
     Placed,
     Row,
     make_row,
-    parse_number,
     parse_time_s,
     place_rows,
     refuse_conflicts,
@@ -65,13 +64,6 @@ def test_parse_time_s_gives_back_what_was_formatted(millis: int) -> None:
     assert parse_time_s(f"{seconds}.{rest:03d}") == exact
     assert parse_time_s(f"{minutes}:{seconds % 60:02d},{rest:03d}") == exact
     assert parse_time_s(f"{hours}:{minutes % 60:02d}:{seconds % 60:02d}.{rest:03d}") == exact
-
-
-def test_parse_number_takes_what_spreadsheets_write() -> None:
-    assert [parse_number(text, "visit") for text in ("1", "02", " 3 ", "4.0", "-1")] == [1, 2, 3, 4, -1]
-    for text in ("1.5", "two", "", "1e3", "٣"):
-        with pytest.raises(ConfigError, match=r"visit .*expected a whole number"):
-            parse_number(text, "visit")
 
 
 def test_make_row_says_what_is_missing_or_wrong() -> None:

@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from support.mutate_h5 import broken_heaps
 
 from ecgkit.errors import StudyError
-from ecgkit.h5 import atomic_h5, content_sha256, dataset, open_h5
+from ecgkit.h5 import atomic_h5, open_h5, write_attribute, write_json, write_texts
 
 WRITING = """
 import pathlib, resource, sys
@@ -67,7 +69,10 @@ def test_atomic_h5_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("one.h5", "other.h5"):
         with atomic_h5(tmp_path / name, file_format="test", format_version="1") as file:
             file["counts"] = np.arange(1000)
-            file.attrs["text"] = "é"
+            write_attribute(file, "text", "é", error=StudyError)
+            write_texts(file, "group/texts", ["a", "bé", ""], error=StudyError)
+            write_json(file, "settings", {"b": [1, None], "a": "é"}, error=StudyError)
+        time.sleep(1.1)  # HDF5 counts in seconds
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
 
 
@@ -116,42 +121,49 @@ def test_open_h5_takes_what_atomic_h5_wrote_and_no_other_format(tmp_path: Path) 
         pass
 
 
-def small_file(
-    path: Path, *, samples: np.ndarray, chunks: tuple[int, ...] | None = None, **attrs: object
-) -> str:
-    """Write a file and return its content's hash."""
+@pytest.mark.parametrize("name", ["format", "format_version"])
+def test_open_h5_never_reads_a_stamp_of_variable_length(tmp_path: Path, name: str) -> None:
+    """The heap of such texts is broken on purpose in a way that made HDF5 search it for ever."""
+    path = tmp_path / "earlier.h5"
+    stamps = {"format": "test", "format_version": "1"}
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        for key, text in stamps.items():
+            file.attrs[key] = text if key == name else np.bytes_(text.encode())
+    broken_heaps(path)
+    with (
+        pytest.raises(StudyError, match=f"'{name}' is of variable length.*an earlier ecgkit.*again"),
+        open_h5(path, file_format="test", versions=["1"], error=StudyError),
+    ):
+        pass
+
+
+def test_open_h5_names_a_version_and_what_it_reads(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    with atomic_h5(path, file_format="test", format_version="2"):
+        pass
+    with (
+        pytest.raises(StudyError, match="test version '2', this ecgkit reads 0, 1"),
+        open_h5(path, file_format="test", versions=["0", "1"], error=StudyError),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("stamp", "message"),
+    [
+        (None, "format is None, expected 'test'"),
+        (np.bytes_(b"\xff"), "is no UTF-8"),
+        (5, "attribute 'format' is 5, expected str"),
+        (np.array([b"a", b"b"]), "attribute 'format' is a list"),
+    ],
+)
+def test_open_h5_of_a_stamp_that_is_no_text(tmp_path: Path, stamp: object, message: str) -> None:
+    path = tmp_path / "file.h5"
     with h5py.File(path, "w") as file:
-        file.create_dataset("a/b", data=samples, chunks=chunks, compression="gzip" if chunks else None)
-        file["texts"] = ["x", "y"]
-        file["a/b"].attrs["unit"] = "mV"
-        file.attrs["hash"] = "not hashed"
-        file.attrs.update(attrs)
-        return content_sha256(file, but="hash")
-
-
-def test_content_hash_depends_on_content_and_not_on_layout(tmp_path: Path) -> None:
-    samples = np.arange(3000, dtype="<i2")
-    plain = small_file(tmp_path / "1.h5", samples=samples, x=1)
-    assert small_file(tmp_path / "2.h5", samples=samples, chunks=(100,), x=1) == plain
-    others = [
-        small_file(tmp_path / "3.h5", samples=samples, x=2),
-        small_file(tmp_path / "4.h5", samples=samples, y=1),
-        small_file(tmp_path / "5.h5", samples=samples.astype("<i4"), x=1),
-        small_file(tmp_path / "6.h5", samples=samples[:-1], x=1),
-        small_file(tmp_path / "7.h5", samples=samples + np.int16(1), x=1),
-        small_file(tmp_path / "8.h5", samples=samples.reshape(2, -1), x=1),
-    ]
-    assert len({plain, *others}) == 7
-
-
-def test_dataset_refuses_what_claims_to_be_larger_than_the_file(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "huge.h5", "w") as file:
-        file.create_dataset("huge", (1 << 50,), "<f8", chunks=(1 << 16,), compression="gzip")
-        file.create_dataset("late", (1 << 50,), "<f8", chunks=(1 << 16,))
-        file.create_dataset("piece", data=np.zeros(1 << 24), chunks=(1 << 24,), compression="gzip")
-        file.create_dataset("zeros", data=np.zeros(1 << 22), chunks=(1 << 16,), compression="gzip")
-    with h5py.File(tmp_path / "huge.h5", "r") as file:
-        for name in ("huge", "late", "piece"):
-            with pytest.raises(StudyError, match=rf"/{name}: says that it has \d+ bytes"):
-                dataset(file, name, kinds="f", ndim=1, error=StudyError)
-        assert len(dataset(file, "zeros", kinds="f", ndim=1, error=StudyError)) == 1 << 22
+        if stamp is not None:
+            file.attrs["format"] = stamp
+    with (
+        pytest.raises(StudyError, match=message),
+        open_h5(path, file_format="test", versions=["1"], error=StudyError),
+    ):
+        pass
