@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
+from ecgkit.records import condition_key
 from ecgkit.settings import Settings, checked, read_yaml
 
 # name -> what it sets instead of the built-in values
@@ -49,7 +50,7 @@ class PipelineConfig(Settings):
     ] = "as-recorded"
     scale: Annotated[
         Literal["recording", "recording-percentile", "window", "window-percentile", "none"],
-        Field(description="what is brought to 0-1: the whole recording (paper) or each window"),
+        Field(description="brought to 0-1: the recording or each window; percentiles let tips out"),
     ] = "recording"
     window_s: Annotated[float, Field(gt=0, le=600, description="length of a window, seconds")] = 3.0
     stride_s: Annotated[
@@ -66,7 +67,10 @@ class PipelineConfig(Settings):
 
 
 class SessionsConfig(Settings):
-    """Which sessions of a study go into a data set; all that are not excluded, if nothing is said."""
+    """Which sessions of a study go into a data set; all that are not excluded, if nothing is said.
+
+    Conditions may be asked for as people write them ("Deep breathing"); they become keys.
+    """
 
     subjects: Annotated[tuple[str, ...] | None, Field(min_length=1, description="only these")] = None
     conditions: Annotated[tuple[str, ...] | None, Field(min_length=1, description="only these")] = None
@@ -75,6 +79,11 @@ class SessionsConfig(Settings):
         Literal["warn", "pass"] | None,
         Field(description="leave out sessions whose verdict is worse (ecgkit status); none: keep all"),
     ] = None
+
+    @field_validator("conditions")
+    @classmethod
+    def _as_keys(cls, conditions: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if conditions is None else tuple(map(condition_key, conditions))
 
 
 class SplitConfig(Settings):
@@ -115,7 +124,9 @@ class Config(Settings):
 
 
 def load_config(path: Path | None = None, *layers: Mapping[str, Any]) -> Config:
-    """Merge a config file with further layers over the built-in values; None means not given.
+    """Merge a config file with further layers over the built-in values.
+
+    None means not given; the text "none" unsets what a layer below has set, where that can be unset.
 
     Parameters
     ----------

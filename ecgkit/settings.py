@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
@@ -19,9 +20,23 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, unknown names refused."""
+    """Base of all settings: frozen, unknown names refused.
+
+    The word none, which YAML takes for a text, is None where None may be and the text may not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _none_is_none(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            if isinstance(value, str) and value.strip().lower() == "none":
+                with suppress(ValidationError):
+                    return check(None)
+            raise
 
 
 def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:

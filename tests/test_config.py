@@ -37,6 +37,46 @@ def test_load_config_preset_lies_under_everything_else(tmp_path: Path) -> None:
     assert load_config(file, {}, {"preset": None, "pipeline": {"scale": "none"}}).pipeline.scale == "none"
 
 
+OPTIONAL = {"low_pass_hz": 40.0, "stride_s": 1.0, "r_peak_at_s": 0.5, "min_quality": "accept"}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_load_config_takes_the_word_none_for_what_need_not_be_set(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "my.yaml"
+    for word in ("none", "None", "'none '"):
+        file.write_text(f"pipeline: {{{name}: {word}}}\n")
+        assert getattr(load_config(file).pipeline, name) is None
+
+
+@pytest.mark.parametrize(("name", "value"), OPTIONAL.items())
+def test_load_config_flag_of_none_unsets_what_the_file_sets(tmp_path: Path, name: str, value: object) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(f"pipeline: {{{name}: {value}}}\n")
+    assert getattr(load_config(file, {}, {"pipeline": {name: None}}).pipeline, name) == value
+    assert getattr(load_config(file, {}, {"pipeline": {name: "none"}}).pipeline, name) is None
+
+
+def test_load_config_leaves_none_where_it_is_a_choice_and_refuses_it_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("pipeline: {mains: none, scale: none}\ntrain: {attention: none}\n")
+    config = load_config(file)
+    assert (config.pipeline.mains, config.pipeline.scale, config.train.attention) == ("none",) * 3
+    file.write_text("pipeline: {window_s: none}\n")
+    with pytest.raises(ConfigError, match=r"pipeline\.window_s: .*valid number.* \(got 'none'\)"):
+        load_config(file)
+
+
+def test_load_config_sessions_may_be_none_and_conditions_become_keys(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("sessions: {subjects: none, conditions: [Deep breathing, rest], visits: none}\n")
+    sessions = load_config(file).sessions
+    assert (sessions.subjects, sessions.conditions, sessions.visits) == (
+        None,
+        ("deep_breathing", "rest"),
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -12,6 +12,7 @@ some minutes. Exits with 1 where windows or any other entry differ by more than 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import venv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ PROCESSORS: dict[str, Mapping[str, str]] = {
     "OpenBLAS as on a Skylake-X": {"OPENBLAS_CORETYPE": "SkylakeX"},
     "C library without AVX2 and FMA": {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F,-AVX512VL"},
 }
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 FOUND = "import numpy as np; print(*np.show_config(mode='dicts')['SIMD Extensions'].get('found', []))"
 
 
@@ -57,9 +58,9 @@ class Difference:
     Attributes
     ----------
     by_entry
-        ``HDF5 path -> largest difference``, of those that differ; of what is no number: how many do.
+        ``HDF5 path -> largest difference``, of those that differ; infinite where it is none of numbers.
     other
-        Entries that only one has, or whose shapes or attributes differ.
+        Entries that only one has.
     """
 
     n_entries: int
@@ -72,12 +73,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="where it all goes; kept")
     parser.add_argument("--subjects", type=int, default=4)
     parser.add_argument("--pins", help="versions instead of the oldest")
+    parser.add_argument(
+        "--python", default=sys.executable, help="another Python to make the environment with"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         pins = options.pins.split() if options.pins else oldest()
-        other = environment(folder / "environment", pins)
+        other = environment(folder / "environment", pins, options.python)
         return max(show(folder, other, options.subjects))
 
 
@@ -110,10 +114,10 @@ def oldest() -> list[str]:
     return [f"{bound[1]}=={bound[2]}.*" for bound in bounds if bound]
 
 
-def environment(folder: Path, pins: Sequence[str]) -> Path:
+def environment(folder: Path, pins: Sequence[str], base: str) -> Path:
     """Make an environment of these versions with a copy of this checkout; return its Python."""
     shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
+    subprocess.run([base, "-m", "venv", folder], check=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     copy = folder / "checkout"
     copy.mkdir()
@@ -187,19 +191,17 @@ def difference(one: Path, two: Path) -> Difference:
     """Compare two HDF5 files entry by entry."""
     with h5py.File(one) as first, h5py.File(two) as second:
         ours, theirs = entries(first), entries(second)
-        other = [f"only one has {name}" for name in sorted(ours.keys() ^ theirs.keys())]
-        by_entry = {}
-        for name in sorted(ours.keys() & theirs.keys()):
-            a, b = ours[name], theirs[name]
-            if a.shape != b.shape or a.dtype != b.dtype:
-                other.append(f"{name} is {a.dtype}{a.shape} and {b.dtype}{b.shape}")
-            elif not (np.array_equal(a, b) if a.dtype.hasobject else a.tobytes() == b.tobytes()):
-                by_entry[name] = largest(a, b)
-        return Difference(len(ours), by_entry, other)
+    other = [f"only one has {name}" for name in sorted(ours.keys() ^ theirs.keys())]
+    by_entry = {}
+    for name in sorted(ours.keys() & theirs.keys()):
+        a, b = ours[name], theirs[name]
+        if a.dtype != b.dtype or a.shape != b.shape or a.tobytes() != b.tobytes():
+            by_entry[name] = largest(a, b)
+    return Difference(len(ours), by_entry, other)
 
 
 def entries(file: h5py.File) -> dict[str, np.ndarray]:
-    """Return all arrays and attributes of a file, but those that name versions."""
+    """Return all arrays, texts and attributes of a file, but those that name versions."""
     found = {}
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -215,10 +217,18 @@ def entries(file: h5py.File) -> dict[str, np.ndarray]:
 
 
 def largest(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest difference of two arrays; of what is no number, how many differ."""
-    if a.dtype.kind not in "fiu":
-        return float(np.count_nonzero(a != b))
-    return float(np.nanmax(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0.0))
+    """Return the largest difference of two arrays, or of the numbers in two texts; else infinity."""
+    if a.shape == b.shape == () and {a.dtype.kind, b.dtype.kind} <= set("SU"):
+        texts = [np.char.decode(text) if text.dtype.kind == "S" else text for text in (a, b)]
+        split = [NUMBER.split(str(text)) for text in texts]
+        if split[0] == split[1]:
+            a, b = (np.array(NUMBER.findall(str(text)), np.float64) for text in texts)
+    if a.shape != b.shape or a.dtype != b.dtype or a.dtype.kind not in "fiu":
+        return math.inf
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if not np.array_equal(np.isnan(a), np.isnan(b)):
+        return math.inf
+    return float(np.nanmax(np.abs(a - b), initial=0.0))
 
 
 if __name__ == "__main__":

@@ -115,6 +115,8 @@ def _show_plan(found: Erasure) -> None:
         )
     if found.page:
         show("  status.html, which shows everybody; ecgkit status --html makes it again")
+    for name in found.parts:
+        show(f"  {name}: the windows of an interrupted build, which may be the subject's")
     for name in found.runs:
         show(f"  runs/{name}, trained with the subject; train again afterwards")
     for key in found.reasons:

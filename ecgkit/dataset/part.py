@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.dataset.schema import LEAD_COLUMNS, NUMBER_COLUMNS
+from ecgkit.dataset.rules import RULES
+from ecgkit.dataset.schema import COLUMN_TYPES, LEAD_COLUMNS, NUMBER_COLUMNS
 from ecgkit.errors import DatasetError
 from ecgkit.h5 import (
     atomic_h5,
@@ -27,6 +28,7 @@ from ecgkit.h5 import (
 
 FORMAT, FORMAT_VERSION = "ecgkit-part", "1.0"
 HASH = "content_sha256"
+AT_ONCE = 1024  # windows
 COLUMNS = {*NUMBER_COLUMNS, *LEAD_COLUMNS} - {"visit", "take"}
 # what is known of the cut beside its rows -> the type of it
 ABOUT = {
@@ -85,7 +87,7 @@ def write_part(
         write_json(file, "cut", dict(about), error=DatasetError)
         group = file.create_group("columns")
         for name, values in columns.items():
-            group[name] = values
+            group[name] = values.astype(COLUMN_TYPES[name])
         write_attribute(file, HASH, content_sha256(file, but=HASH), error=DatasetError)
 
 
@@ -107,28 +109,41 @@ def read_part(path: Path) -> PartFile:
             for name in sorted(COLUMNS)
         }
         about = read_json(file, "cut", error=DatasetError)
-        if not isinstance(about, dict) or any(not isinstance(about.get(k), t) for k, t in ABOUT.items()):
+        if not isinstance(about, dict) or not all(_is(about.get(name), of) for name, of in ABOUT.items()):
             raise DatasetError(f"{path}:/about/cut: expected {', '.join(ABOUT)}; remove this file")
         windows = PartWindows(path, stored.id.get_offset(), stored.shape)
     return PartFile(windows, columns, about)
 
 
 def is_sound(path: Path) -> bool:
-    """Tell whether a part is there and holds, to the bit, what was written."""
+    """Tell whether a part is there and holds, to the bit, what was written, and nothing that no cut gives."""
     if path.is_symlink() or not path.is_file():
         return False
     try:
         with open_h5(path, file_format=FORMAT, versions=[FORMAT_VERSION], error=DatasetError) as file:
             stated: str = attribute(file, HASH, str, error=DatasetError)
             sound = stated == content_sha256(file, but=HASH)
-        return sound and bool(read_part(path))
+        windows = read_part(path).windows
+        spans = (slice(first, first + AT_ONCE) for first in range(0, len(windows), AT_ONCE))
+        return sound and all(np.isfinite(windows[span]).all() for span in spans)
     except DatasetError:
         return False
 
 
 def _values(group: h5py.Group, name: str, *, shape: tuple[int, ...]) -> NDArray[Any]:
+    where, (holds, expected) = f"{group.file.filename}:{group.name}/{name}", RULES[name]
     stored = dataset(group, name, kinds="iuf", ndim=len(shape), error=DatasetError)
-    if stored.shape != shape:
-        raise DatasetError(f"{stored.file.filename}:{stored.name}: shape {stored.shape}, expected {shape}")
+    if stored.shape != shape or stored.dtype != np.dtype(COLUMN_TYPES[name]):
+        raise DatasetError(
+            f"{where}: {stored.dtype}, shape {stored.shape}; expected {COLUMN_TYPES[name]}, {shape}"
+        )
     values: NDArray[Any] = stored[:]
+    if not holds(values):
+        raise DatasetError(f"{where}: {expected}")
     return values
+
+
+def _is(value: object, kind: type) -> bool:
+    """Tell whether a value is of a kind; a list is one of texts."""
+    texts = not isinstance(value, list) or all(isinstance(text, str) for text in value)
+    return type(value) is kind and texts

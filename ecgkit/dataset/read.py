@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.dataset.content import (
+from ecgkit.dataset.schema import CODED_COLUMNS, FORMAT, HASH, NUMBER_COLUMNS, VOCABULARIES, WINDOWS
+from ecgkit.dataset.shard_files import has_shards, open_shards
+from ecgkit.dataset.shards import AnyWindows, ShardedWindows
+from ecgkit.dataset.stored_table import (
     read_columns,
     read_folds,
     read_object,
@@ -20,14 +23,11 @@ from ecgkit.dataset.content import (
     read_records,
     read_vocabulary,
 )
-from ecgkit.dataset.schema import CODED_COLUMNS, FORMAT, HASH, NUMBER_COLUMNS, VOCABULARIES, WINDOWS
-from ecgkit.dataset.shard_files import has_shards, open_shards
-from ecgkit.dataset.shards import AnyWindows, ShardedWindows
 from ecgkit.dataset.untrusted import Source, open_source, read_array
 from ecgkit.errors import DatasetError
 from ecgkit.h5 import attribute, open_h5
 from ecgkit.lookup import unknown
-from ecgkit.splits.scheme import LABELS, WindowTable
+from ecgkit.splits.scheme import LABELS, WindowTable, coded_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,18 +188,14 @@ class Dataset:
 
     @property
     def window_table(self) -> WindowTable:
-        """The columns that splits are made from, with the file that each session was recorded in.
-
-        Labels are references to one text each: NumPy's own texts would take more room than the windows.
-        """
-        labels: dict[str, Any] = {name: self.texts(name) for name in LABELS}
+        """The columns that splits are made from, with the file that each session was recorded in."""
         files = [self.sources.get(session, {}).get("sha256", session) for session in self.sessions]
-        return WindowTable(
-            **labels,
-            visit=self.columns["visit"].astype(np.int64),
+        return coded_table(
+            {name: (self.labels(name), self.columns[name]) for name in LABELS},
+            visit=self.columns["visit"],
             start_s=self.columns["start_s"],
+            source=(files, self.columns["session"]),
             window_s=self.window_s,
-            source=np.unique(files, return_inverse=True)[1][self.columns["session"]],
         )
 
 

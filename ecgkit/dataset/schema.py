@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 FORMAT = "ecgkit-dataset"
 FORMAT_VERSION = "1.2"
@@ -64,3 +65,16 @@ def refused_name(name: str) -> str:
     if not OWN_LABEL.fullmatch(name):
         return "expected a name of a-z, 0-9 and _, a letter first, 64 at most"
     return "the data set has something of this name already; choose another one" if name in TAKEN else ""
+
+
+def refused_labels(names: Collection[str]) -> str:
+    """Say why a data set can't have these own labels, "" if it can.
+
+    Examples
+    --------
+    >>> refused_labels(["group", "quality"])
+    "label 'quality': the data set has something of this name already; choose another one"
+    """
+    if len(names) > MOST_OWN_LABELS:
+        return f"{len(names)} labels, expected at most {MOST_OWN_LABELS}; leave some out"
+    return next((f"label {name[:70]!r}: {fault}" for name in names if (fault := refused_name(name))), "")

@@ -198,9 +198,8 @@ def fault_of_joined(path: Path, shape: tuple[int, ...]) -> str:
         if sources.get_virtual_count() != len(shards):
             return f"joins {sources.get_virtual_count()} sources, expected {len(shards)} shards"
         row = 0
-        for number, shard in enumerate(
-            shards
-        ):  # before its shape: that of a growing one is asked of its sources
+        # before its shape: that of a growing one is asked of its sources
+        for number, shard in enumerate(shards):
             end = row + shard.n_windows
             if not _is_joined(sources, number, shard.name, row, end, shape):
                 return f"joins something else than all of {shard.name} as rows {row} to {end - 1}"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from ecgkit.files import refuse_special, sync_folder, temporary_name, writing_in
 from ecgkit.h5 import atomic_h5, content_sha256, stamp, write_attribute, write_json
 
 HDF5_HEAD = b"\x89HDF\r\n\x1a\n"
+MOST_NAME_BYTES = 255  # of a file; the disks of Linux and macOS take no more, and Windows about as much
 UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, DatasetError)
 
 
@@ -116,12 +118,24 @@ def _spans(path: Path, windows: Sequence[WindowRows], shard_bytes: int) -> list[
             f"{path}: shards of {shard_bytes} bytes: {n_windows} windows of {window_bytes} bytes would need "
             f"over {MOST_SHARDS} of them; expected at least {least} bytes"
         )
-    if not re.fullmatch(STEM, path.stem):
-        raise DatasetError(
-            f"{path}: shards can't be called {path.stem!r}; choose a name of up to 200 characters, without "
-            "'%', ':' and '\\'"
-        )
+    refuse_shard_names(path)
     return [(start, min(start + each, n_windows)) for start in range(0, n_windows, each)]
+
+
+def refuse_shard_names(path: Path) -> None:
+    """Refuse a name of a data set that its shards can't have: HDF5 would not find them, or no disk takes it.
+
+    Raises
+    ------
+    DatasetError
+        It is such a name.
+    """
+    names = (f"{path.stem}.{'0' * 12}-000.h5", f"{temporary_name()}{path.suffix}", path.name)
+    if not re.fullmatch(STEM, path.stem) or max(len(os.fsencode(name)) for name in names) > MOST_NAME_BYTES:
+        raise DatasetError(
+            f"{path}: shards can't be called {path.stem!r}; choose a name of up to 200 characters, and 235 "
+            "bytes in UTF-8, without '%', ':' and '\\', that ends in .h5"
+        )
 
 
 def _write_shard(
@@ -167,14 +181,20 @@ def join_shards(file: h5py.File, staged: StagedShards) -> None:
     """Write the list of shards, and for other programs what joins them; where one is missing they get NaN."""
     entries = {shard.name: {"windows": shard.n_windows, HASH: shard.sha256} for shard in staged.shards}
     write_json(file, SHARDS, entries, error=DatasetError)
-    stored = staged.windows.stored
-    layout = h5py.VirtualLayout(shape=stored.shape, dtype="<f4")
+    stored, joined = staged.windows.stored, h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    joined.set_layout(h5py.h5d.VIRTUAL)
+    joined.set_fill_value(np.array([np.nan], "<f4"))
+    joined.set_obj_track_times(False)  # h5py's create_virtual_dataset would write the time of day
     for shard, of, start in zip(staged.shards, stored.files, stored.edges.tolist(), strict=False):
-        layout[start : start + shard.n_windows] = h5py.VirtualSource(
-            shard.name, f"/{WINDOWS}", shape=of.shape, dtype="<f4"
+        place = h5py.h5s.create_simple(stored.shape)
+        place.select_hyperslab((start, 0, 0), of.shape)
+        joined.set_virtual(
+            place, os.fsencode(shard.name), f"/{WINDOWS}".encode(), h5py.h5s.create_simple(of.shape)
         )
-    joined = file.create_virtual_dataset(WINDOWS, layout, fillvalue=np.nan)
-    write_attribute(joined, "description", MEANINGS[WINDOWS], error=DatasetError)
+    made = h5py.h5d.create(
+        file.id, WINDOWS.encode(), h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(stored.shape), dcpl=joined
+    )
+    write_attribute(h5py.Dataset(made), "description", MEANINGS[WINDOWS], error=DatasetError)
 
 
 def shard_paths(path: Path) -> list[Path]:

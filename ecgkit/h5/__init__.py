@@ -6,7 +6,7 @@ lose its way for good where a byte is wrong: nothing of variable length is writt
 
 from __future__ import annotations
 
-from ecgkit.h5.content import content_sha256
+from ecgkit.h5.hashing import content_sha256
 from ecgkit.h5.items import (
     attribute,
     attribute_values,

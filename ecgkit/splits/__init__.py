@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ecgkit.errors import SplitError
 from ecgkit.lookup import pick
 from ecgkit.splits.leakage import Leak, describe_leaks, find_leaks, find_leaks_of_folds
@@ -96,7 +94,7 @@ def make_folds(
     folds = find_scheme(scheme).split(table, SplitSettings(seed, n_folds, test_share, gap_s))
     if not folds:
         n_subjects, n_conditions, n_visits = (
-            len(np.unique(labels)) for labels in (table.subject, table.condition, table.visit)
+            len(set(labels.tolist())) for labels in (table.subject, table.condition, table.visit)
         )
         raise SplitError(
             f"{scheme}: a table of {len(table)} windows, {n_subjects} subjects, {n_conditions} conditions "

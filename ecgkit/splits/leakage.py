@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ecgkit.errors import SplitError
 from ecgkit.lookup import unknown
 from ecgkit.splits.kinds import EXAMPLES, KINDS, SEVERITIES, SO_FOR_VALIDATION, TASKS, Severity
-from ecgkit.splits.scheme import TEST, TRAIN, UNUSED, VALIDATION, WindowTable, codes
+from ecgkit.splits.scheme import TEST, TRAIN, UNUSED, VALIDATION, WindowTable, codes, present
 
 Mask = NDArray[np.bool_]
 
@@ -189,7 +189,7 @@ def _checked(fold: str, roles: NDArray[Any], n_rows: int) -> NDArray[np.integer[
 
 def _ties(index: _Index, tested: NDArray[np.int64], other: Mask, role: int) -> dict[str, Mask]:
     """Return for each kind of leak which of the tested rows are tied to other rows, (n_tested,)."""
-    shares = {name: _shares(key, tested, other) for name, key in index.keys.items()}
+    shares = {name: present(key, other)[key[tested]] for name, key in index.keys.items()}
     apart_s = _apart_s(index, other)[tested]
     overlap = apart_s < -TOLERANCE_S
     apart = ~shares["session"]
@@ -213,13 +213,6 @@ def _ties(index: _Index, tested: NDArray[np.int64], other: Mask, role: int) -> d
         "new-condition": ~shares["condition"],
         "new-subject": ~shares["subject"],
     }
-
-
-def _shares(key: NDArray[np.int64], tested: NDArray[np.int64], other: Mask) -> Mask:
-    """Tell which of the tested rows have a number that other rows have too, (n_tested,)."""
-    is_there = np.zeros(key.max(initial=-1) + 1, dtype=bool)
-    is_there[key[other]] = True
-    return is_there[key[tested]]
 
 
 def _apart_s(index: _Index, other: Mask) -> NDArray[np.float64]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, deal_subjects, roles
 
 
 def split(table: WindowTable, settings: SplitSettings) -> Folds:
     """Test one group of subjects after the other; train on all the others."""
     folds: Folds = {}
-    for index, group in enumerate(deal_subjects(table, settings)):
-        held_out = np.isin(table.subject, group)
+    for index, held_out in enumerate(deal_subjects(table, settings)):
         folds[str(index)] = roles(len(table), train=~held_out, test=held_out)
     return folds
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.splits.scheme import Folds, Scheme, SplitSettings, WindowTable, codes, deal_subjects, roles
+from ecgkit.splits.scheme import (
+    Folds,
+    Scheme,
+    SplitSettings,
+    WindowTable,
+    codes,
+    deal_subjects,
+    present,
+    roles,
+)
 
 
 def split(table: WindowTable, settings: SplitSettings) -> Folds:
@@ -19,8 +28,8 @@ def split(table: WindowTable, settings: SplitSettings) -> Folds:
     subject = codes(table.subject)
     labels = codes(table.visit if _has_visits(subject, table.visit) else table.condition)
     folds: Folds = {}
-    for index, group in enumerate(deal_subjects(table, settings)):
-        made = _fold(subject, labels, np.isin(table.subject, group), turn=index)
+    for index, unknown in enumerate(deal_subjects(table, settings)):
+        made = _fold(subject, labels, unknown, turn=index)
         if made is not None:
             folds[str(index)] = made
     return folds
@@ -40,9 +49,9 @@ def _fold(
     for label in np.roll(np.unique(labels), -turn):
         held_out = labels == label
         train = ~held_out & ~unknown
-        enrolled = np.unique(subject[train])
-        is_enrolled = np.isin(subject, enrolled)
-        if len(enrolled) > 1 and (held_out & is_enrolled).any() and (held_out & unknown).any():
+        enrolled = present(subject, train)
+        is_enrolled = enrolled[subject]
+        if np.count_nonzero(enrolled) > 1 and (held_out & is_enrolled).any() and (held_out & unknown).any():
             return roles(len(subject), train=train, test=held_out & (is_enrolled | unknown))
     return None
 

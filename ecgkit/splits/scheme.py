@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ LABELS = ("subject", "condition", "session")  # the columns of a table that are 
 COLUMNS = (*LABELS, "visit", "start_s")
 SOURCE = "source"  # a column that need not be there
 
+Labels = NDArray[np.str_ | np.object_]
+
 
 @dataclass(frozen=True, slots=True)
 class WindowTable:
@@ -27,7 +29,8 @@ class WindowTable:
     Attributes
     ----------
     subject, condition, session
-        Labels, (N,).
+        Labels, texts, (N,). A table that ecgkit makes holds references to one text each: NumPy's own texts
+        would take more room than the windows.
     visit
         Numbers, (N,).
     start_s
@@ -39,9 +42,9 @@ class WindowTable:
         (a hash, or its number). Several sessions can be cut from one continuous recording. None: not known.
     """
 
-    subject: NDArray[np.str_]
-    condition: NDArray[np.str_]
-    session: NDArray[np.str_]
+    subject: Labels
+    condition: Labels
+    session: Labels
     visit: NDArray[np.int64]
     start_s: NDArray[np.float64]
     window_s: float
@@ -126,7 +129,36 @@ def window_table(columns: Mapping[str, Any], *, window_s: float) -> WindowTable:
     )
 
 
-def _labels(name: str, column: NDArray[Any]) -> NDArray[np.str_]:
+def coded_table(
+    labels: Mapping[str, tuple[Sequence[str], NDArray[np.integer[Any]]]],
+    *,
+    visit: NDArray[np.integer[Any]],
+    start_s: NDArray[np.floating[Any]],
+    source: tuple[Sequence[str], NDArray[np.integer[Any]]],
+    window_s: float,
+) -> WindowTable:
+    """Make a table of windows from labels that are coded; each row takes a reference to its text.
+
+    Parameters
+    ----------
+    labels
+        ``subject, condition, session -> texts, and the place of each row's in them``, (N,).
+    visit, start_s, window_s
+        As in the table.
+    source
+        The files' names, and the place of each row's in them, (N,).
+    """
+    files, file_of_row = source
+    return WindowTable(
+        **{name: np.array(texts, dtype=object)[place] for name, (texts, place) in labels.items()},
+        visit=visit.astype(np.int64),
+        start_s=start_s.astype(np.float64, copy=False),
+        window_s=window_s,
+        source=np.unique(files, return_inverse=True)[1][file_of_row],
+    )
+
+
+def _labels(name: str, column: NDArray[Any]) -> Labels:
     labels = column.tolist()
     wrong = [row for row, label in enumerate(labels) if not isinstance(label, str | int) or label == ""]
     if wrong:
@@ -134,7 +166,8 @@ def _labels(name: str, column: NDArray[Any]) -> NDArray[np.str_]:
             f"table of windows: column {name} holds {labels[wrong[0]]!r} in row {wrong[0]}, "
             "expected a label: a text or a whole number"
         )
-    return column.astype(np.str_)
+    known: dict[str, str] = {}
+    return np.array([known.setdefault(text, text) for text in map(str, labels)], dtype=object)
 
 
 def _visits(column: NDArray[Any]) -> NDArray[np.int64]:
@@ -183,25 +216,38 @@ def roles(n_rows: int, *, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> 
     return out
 
 
-def deal_subjects(table: WindowTable, settings: SplitSettings) -> list[NDArray[np.str_]]:
-    """Deal subjects at random to `n_folds` groups (as many as there are subjects, if fewer)."""
-    subjects = np.unique(table.subject)
-    if len(subjects) < 2:
-        return []
-    shuffled = np.random.default_rng(settings.seed).permutation(subjects)
-    return np.array_split(shuffled, min(settings.n_folds, len(subjects)))
+def present(numbers: NDArray[np.int64], rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell of each number from 0 to the highest of `numbers` (N,) whether some rows (N,) have it."""
+    found = np.zeros(numbers.max(initial=-1) + 1, dtype=bool)
+    found[numbers[rows]] = True
+    return found
 
 
-def leave_out(table: WindowTable, labels: NDArray[np.generic]) -> Folds:
+def deal_subjects(table: WindowTable, settings: SplitSettings) -> Iterator[NDArray[np.bool_]]:
+    """Deal subjects at random to `n_folds` groups (as many as there are subjects, if fewer).
+
+    Yields which rows are a group's, (N,); nothing of a table of one subject.
+    """
+    subject = codes(table.subject)
+    n_subjects = int(subject.max(initial=-1)) + 1
+    if n_subjects < 2:
+        return
+    shuffled = np.random.default_rng(settings.seed).permutation(n_subjects)
+    for group in np.array_split(shuffled, min(settings.n_folds, n_subjects)):
+        yield np.isin(subject, group)
+
+
+def leave_out(table: WindowTable, labels: NDArray[Any]) -> Folds:
     """Test each label in turn on the subjects who have another one to be enrolled by.
 
     A fold trains on all rows of the other labels. Rows of subjects who have only the label
     that is left out can't be tested and are unused in that fold.
     """
+    subject, number = codes(table.subject), codes(labels)
     folds: Folds = {}
-    for label in np.unique(labels):
-        held_out = labels == label
-        enrolled = np.isin(table.subject, table.subject[~held_out])
+    for index, row in enumerate(np.unique(number, return_index=True)[1].tolist()):
+        held_out = number == index
+        enrolled = present(subject, ~held_out)[subject]
         if (held_out & enrolled).any():
-            folds[str(label)] = roles(len(table), train=~held_out, test=held_out & enrolled)
+            folds[str(labels[row])] = roles(len(table), train=~held_out, test=held_out & enrolled)
     return folds

@@ -26,7 +26,7 @@ from ecgkit.settings import checked
 from ecgkit.splits import SCHEMES, find_scheme
 from ecgkit.splits.claims import broken_claims
 from ecgkit.splits.leakage import find_leaks_of_folds
-from ecgkit.splits.scheme import Folds, SplitSettings, WindowTable
+from ecgkit.splits.scheme import Folds, SplitSettings
 from ecgkit.stages.dataset_shards import spoiled_shards
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.verification import Finding, findings_json, is_sound
@@ -192,14 +192,13 @@ def _splits(data: Dataset) -> Iterator[Finding]:
         yield _fault("/about/splits", str(error))
         return
     table, settings = data.window_table, SplitSettings(**given.model_dump())
-    short = _short_table(data, table)
     for name, folds in data.folds.items():
         where = f"/splits/{name}"
         if name in SCHEMES:
             scheme = find_scheme(name)
             as_stored = replace(scheme, split=partial(_stored, folds))
             yield from (_fault(where, text) for text in broken_claims(as_stored, table, settings))
-            if not _same_folds(scheme.split(short, settings), folds):
+            if not _same_folds(scheme.split(table, settings), folds):
                 text = "not the folds that its settings give: those of another version, or changed by hand"
                 yield Finding("remark", where, text)
             continue
@@ -207,13 +206,6 @@ def _splits(data: Dataset) -> Iterator[Finding]:
             find_leaks_of_folds(table, folds)
         except SplitError as error:
             yield _fault(where, str(error))
-
-
-def _short_table(data: Dataset, table: WindowTable) -> WindowTable:
-    """Return a table that schemes split as fast as can be: NumPy's own texts, and numbers for sessions."""
-    labels = {name: np.array(data.labels(name))[data.columns[name]] for name in ("subject", "condition")}
-    sessions: Any = data.codes("session")
-    return replace(table, **labels, session=sessions)
 
 
 def _stored(folds: Mapping[str, NDArray[np.uint8]], *_: object) -> Folds:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ecgkit.dataset.card import card_path
 from ecgkit.dataset.read import open_dataset
+from ecgkit.dataset.schema import refused_labels
 from ecgkit.dataset.shard_writing import shard_paths
 from ecgkit.errors import ConfigError, DatasetError, StudyError
 from ecgkit.exclusions import Exclusion
-from ecgkit.files import TEMPORARY_FILE, writing_in
-from ecgkit.stages.build_dataset.cutting import parts_folder
+from ecgkit.files import TEMPORARY_FILE, TEMPORARY_PREFIX, writing_in
+from ecgkit.stages.build_dataset.cutting import PART_FILE, parts_folder
 from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
@@ -46,6 +48,8 @@ class Erasure:
         Whether the data set goes, shards and all: it holds the subject, or can't be read.
     page
         Whether the page of `ecgkit status --html` goes: it shows everybody.
+    parts
+        Folders in which interrupted builds left sessions' windows, which may be anybody's; they go.
     runs
         The runs that were trained with the subject, or speak of it.
     reasons
@@ -64,6 +68,7 @@ class Erasure:
     log_entries: int
     dataset: bool
     page: bool
+    parts: tuple[str, ...]
     runs: tuple[str, ...]
     reasons: tuple[str, ...]
     others: tuple[str, ...]
@@ -71,18 +76,7 @@ class Erasure:
 
     def as_json(self) -> dict[str, Any]:
         """Return the summary as plain values."""
-        names = (
-            "sessions",
-            "participant",
-            "labels",
-            "log_entries",
-            "dataset",
-            "page",
-            "runs",
-            "reasons",
-            "others",
-            "done",
-        )
+        names = [field.name for field in fields(self) if field.name not in ("study", "subject")]
         return {"study": str(self.study), **{name: getattr(self, name) for name in names}}
 
 
@@ -106,7 +100,7 @@ class _Trace:
 
 
 def plan(study_folder: Path, subject: str) -> Erasure:
-    """Say what would go; of the study nothing is changed, but what killed commands left goes at once.
+    """Say what would go; nothing is changed, but what killed commands left half-written goes at once.
 
     Raises
     ------
@@ -114,7 +108,7 @@ def plan(study_folder: Path, subject: str) -> Erasure:
         The study has nothing of this subject.
     """
     study = open_study(study_folder)
-    _clear_left_over(study)
+    _clear_half_written(study)
     headers, damaged = read_sound_headers(study)
     return _plan(study, headers, _named(damaged, subject), subject)
 
@@ -125,9 +119,12 @@ def run(study_folder: Path, subject: str) -> Erasure:
     Raises
     ------
     StudyError
-        The study has nothing of this subject; nothing has changed then.
+        The study has nothing of this subject, or a data set is being built in its folder; nothing has
+        changed then.
     """
-    with changing(open_study(study_folder)) as change:
+    study = open_study(study_folder)
+    _clear_half_written(study)
+    with _no_build(study) as parts, changing(study) as change:
         study = open_study(study_folder)
         headers, damaged = read_sound_headers(study)
         own = _named(damaged, subject)
@@ -151,7 +148,8 @@ def run(study_folder: Path, subject: str) -> Erasure:
         for name in found.runs:
             change.remove(study.runs_folder / name)
         change.note("erase", sessions=len(found.sessions))
-    _clear_left_over(study)
+        for path in parts:  # before the change counts: afterwards nobody would look for them again
+            path.unlink()
     return replace(found, done=True)
 
 
@@ -175,15 +173,20 @@ def _plan(study: Study, headers: Sequence[SessionHeader], damaged: Sequence[Path
         log_entries=sum(_without(entry, trace) != entry for entry in before),
         dataset=_holds(study.dataset_path, trace),
         page=study.page_path.is_file(),
+        parts=tuple(_inside(study, folder) for folder in _parts_folders(study) if any(_parts_in(folder))),
         runs=tuple(path.name for path in run_folders(study) if _speaks(path, trace)),
         reasons=tuple(h.tags.key for h in others if any(trace.named.search(e.reason) for e in h.excluded)),
-        others=tuple(path.relative_to(study.folder).as_posix() for path in _foreign(study, trace)),
+        others=tuple(_inside(study, path) for path in _foreign(study, trace)),
     )
     if not (found.sessions or found.participant or found.labels or found.log_entries or found.runs):
         raise StudyError(
             f"{study.folder}: nothing of subject {subject!r} in this study; ecgkit status shows who is there"
         )
     return found
+
+
+def _inside(study: Study, path: Path) -> str:
+    return path.relative_to(study.folder).as_posix()
 
 
 def _trace(study: Study, headers: Sequence[SessionHeader], subject: str) -> _Trace:
@@ -253,7 +256,7 @@ def _erase_texts(change: Change, study: Study, trace: _Trace) -> None:
 def _labels(study: Study) -> LabelTable | None:
     """Return the lab's own labels, None where there are none or they can't be read."""
     try:
-        return read_label_table(study)
+        return read_label_table(study, refused=refused_labels)
     except ConfigError:
         return None
 
@@ -339,20 +342,48 @@ def _contains(path: Path, wanted: re.Pattern[bytes]) -> bool:
     return False
 
 
-def _clear_left_over(study: Study) -> None:
-    """Remove what killed commands left half-done; such a file may hold anything.
+@contextlib.contextmanager
+def _no_build(study: Study) -> Iterator[list[Path]]:
+    """Give the parts that interrupted builds left in a study, and have their locks and that of its data set.
 
     Raises
     ------
-    DatasetError
-        A data set is being built in the study's folder: its windows may be anybody's.
+    StudyError
+        A data set is being built in the study's folder.
     """
+    left = {folder.with_name(folder.name[1:].removesuffix(".parts")) for folder in _parts_folders(study)}
+    with contextlib.ExitStack() as locks:
+        try:
+            folders = [
+                locks.enter_context(parts_folder(path)) for path in sorted({study.dataset_path, *left})
+            ]
+        except DatasetError as error:
+            if not isinstance(error.__cause__, TimeoutError):
+                raise
+            raise StudyError(
+                f"{study.folder}: a data set is being built in this study; nothing was erased. Wait until "
+                "that is done, then erase again"
+            ) from error
+        yield [path for folder in folders for path in _parts_in(folder)]
+
+
+def _parts_folders(study: Study) -> list[Path]:
+    """Return the folders of data sets' parts anywhere in a study; links are not followed."""
+    found = sorted(study.folder.rglob(".*.h5.parts"))
+    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]
+
+
+def _parts_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if PART_FILE.fullmatch(path.name) and not path.is_dir())
+
+
+def _clear_half_written(study: Study) -> None:
+    """Remove files that killed commands left half-written anywhere in a study; they may hold anything."""
     with changing(study):
-        for folder in (study.sessions_folder, study.runs_folder):
-            if folder.is_dir() and not folder.is_symlink():
+        left = (
+            path for path in study.folder.rglob(f"{TEMPORARY_PREFIX}*") if TEMPORARY_FILE.fullmatch(path.name)
+        )
+        for folder in sorted({path.parent for path in left}):
+            if folder.is_dir():  # else it was half-written itself
                 with writing_in(folder):
                     pass
-    for folder in study.folder.glob(".*.parts"):
-        if folder.is_dir() and not folder.is_symlink():
-            with parts_folder(study.folder / folder.name[1:].removesuffix(".parts")):
-                pass  # it goes with what an interrupted build left in it

@@ -6,9 +6,11 @@ import csv
 import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ecgkit.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,12 +42,15 @@ class FitTask:
         The tasks ("condition", "subject") that are tested.
     keep_weights
         Whether these weights become the run's.
+    dataset_sha256
+        Hash of the data set that the fit was planned for.
     """
 
     scheme: str
     fold: str
     scored: tuple[str, ...] = ()
     keep_weights: bool = False
+    dataset_sha256: str = field(kw_only=True)
 
     def folder(self, fits: Path) -> Path:
         """Return where this fit writes, below the folder of all fits."""
@@ -97,6 +102,11 @@ def run_fit(
         Folder of all fits; this one's is there and empty. If it is taken away, the fit ends in an error.
     on_epoch
         Called after each epoch's line was written; for fits in this process.
+
+    Raises
+    ------
+    DatasetError
+        The file is not the data set any more that the fit was planned for.
     """
     from ecgkit.dataset.read import open_dataset
     from ecgkit.training.loop import fit, logits
@@ -104,6 +114,7 @@ def run_fit(
     from ecgkit.training.weights import save_weights
 
     data = open_dataset(dataset)
+    _refuse_another(data, task)
     train, test = task.rows(data)
     folder = task.folder(fits)
 
@@ -125,6 +136,15 @@ def run_fit(
         write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
     if task.keep_weights:
         save_weights(folder, model, run_card(data, task, settings))
+
+
+def _refuse_another(data: Dataset, task: FitTask) -> None:
+    """Refuse a data set that was built anew since: no training may mix two."""
+    if data.sha256 != task.dataset_sha256:
+        raise DatasetError(
+            f"{data.path}: was replaced during the training: content sha256 {data.sha256[:16]}…, expected "
+            f"{task.dataset_sha256[:16]}… as when it began; train again: ecgkit train {data.path}"
+        )
 
 
 def fit_settings(settings: TrainConfig) -> FitSettings:

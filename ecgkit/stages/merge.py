@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecgkit.dataset.schema import refused_labels
 from ecgkit.errors import ConfigError, EcgkitError, StudyError
 from ecgkit.progress import Progress, Silent
 from ecgkit.records import Tags
@@ -291,9 +292,11 @@ def _joined_labels(
     """
     nothing = LabelTable((), ())
     try:
-        own = read_label_table(study) or nothing
-        others = rename_subjects(read_label_table(other) or nothing, ids)
+        own = read_label_table(study, refused=refused_labels) or nothing
+        others = rename_subjects(read_label_table(other, refused=refused_labels) or nothing, ids)
         joined = join_tables(own, others)
+        if fault := refused_labels(joined.names):
+            return None, [f"labels.tsv: of both studies: {fault}"]
         said, said_there = labels_of(own, here), labels_of(others, there)
         after = labels_of(joined, sorted(here | there))
     except ConfigError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool) -> tuple[FitT
     DatasetError
         The data set holds no split, or not this one.
     """
-    everything = FitTask(EVERYTHING, "0", keep_weights=True)
+    everything = FitTask(EVERYTHING, "0", keep_weights=True, dataset_sha256=data.sha256)
     if not evaluate:
         return (everything,)
     chosen = [split] if split else [name for name in HONEST if name in data.schemes]
@@ -43,7 +42,9 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool) -> tuple[FitT
             "or train with --no-evaluate"
         )
     folds = [
-        FitTask(name, fold, scored=find_scheme(name).scores) for name in chosen for fold in data.split(name)
+        FitTask(name, fold, scored=find_scheme(name).scores, dataset_sha256=data.sha256)
+        for name in chosen
+        for fold in data.split(name)
     ]
     if split and len(folds) == 1:
         return (dataclasses.replace(folds[0], keep_weights=True),)
@@ -143,7 +144,7 @@ def _named(given: Mapping[str, Any], section: str) -> set[str]:
 
 
 def _plain(value: Any) -> str:
-    """Write a setting so that equal ones read alike: a condition may be given as people write it."""
+    """Write a setting so that equal ones read alike, whatever the order of what is asked for."""
     if isinstance(value, list | tuple):
-        return ", ".join(sorted(re.sub(r"[-\s]+", "_", str(item).strip()).casefold() for item in value))
+        return ", ".join(sorted(map(str, value)))
     return "none" if value is None else f"{value:.15g}" if isinstance(value, float) else str(value)

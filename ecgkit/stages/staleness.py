@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgkit.dataset.read import Dataset
@@ -11,8 +11,7 @@ from ecgkit.records import Tags
 from ecgkit.study.folder import is_study, open_study
 from ecgkit.study.session_file import read_headers
 
-CHOSEN_BY = ("subject", "condition", "visit")
-NOT_CHOSEN = "not chosen: "  # how the reason begins why a session that could be in a data set was not to be
+CHOSEN_BY = {"subject": "subjects", "condition": "conditions", "visit": "visits"}  # tag -> name in the choice
 
 
 def origin(span_s: tuple[float, float] | None, excluded: Sequence[Exclusion]) -> dict[str, Any]:
@@ -25,36 +24,28 @@ def origin(span_s: tuple[float, float] | None, excluded: Sequence[Exclusion]) ->
     return part
 
 
-def not_asked_for(tag: str, value: str | int) -> str:
-    """Return the reason why sessions of this subject, condition or visit are not in a data set."""
-    return f"{NOT_CHOSEN}{tag} {value} was not asked for"
-
-
 def stale(data: Dataset) -> list[str]:
     """Say in a sentence how the study that a data set lies in has changed since; nothing if it has not.
 
     Sessions are compared by their tags, the hashes of their sources, which part of these they are and what
-    of it is excluded. What happens to sessions that were not to be in it does not count. A data set that
-    lies elsewhere is not compared.
+    of it is excluded. What happens to sessions that were not asked for does not count, nor that one is gone
+    which gave no window. A data set that lies elsewhere is not compared.
     """
     folder = data.path.parent
     if not is_study(folder):
         return []
-    reasons = {key: source["reason"] for key, source in data.left_out.items()}
-    headers = {header.tags.key: header for header in read_headers(open_study(folder))}
-    not_asked = {key for key, header in headers.items() if _not_asked_for(header.tags, reasons.values())}
-    gone = {key for key, reason in reasons.items() if reason.startswith(NOT_CHOSEN)} - headers.keys()
     now = {
-        key: _identity({"sha256": header.sha256, **origin(header.span_s, header.excluded)})
-        for key, header in headers.items()
+        header.tags.key: _identity({"sha256": header.sha256, **origin(header.span_s, header.excluded)})
+        for header in read_headers(open_study(folder))
+        if header.tags.key in data.sources or _is_asked_for(header.tags, data.choice)
     }
     then = {key: _identity(source) for key, source in [*data.sources.items(), *data.left_out.items()]}
-    compared = (now.keys() | then.keys()) - not_asked - gone
+    compared = now.keys() | data.sources.keys()
     changed = sorted(key for key in compared if now.get(key) != then.get(key))
     if not changed:
         return []
     named = ", ".join(changed[:3]) + (" …" if len(changed) > 3 else "")
-    chosen = any(reason.startswith(NOT_CHOSEN) for reason in reasons.values())
+    chosen = any(wanted is not None for wanted in data.choice.values())
     return [
         f"the study has changed since {data.path} was built ({len(changed)} sessions added, replaced, "
         f"excluded or removed: {named}); build it again with: ecgkit build-dataset"
@@ -62,8 +53,10 @@ def stale(data: Dataset) -> list[str]:
     ]
 
 
-def _not_asked_for(tags: Tags, reasons: Collection[str]) -> bool:
-    return any(not_asked_for(tag, getattr(tags, tag)) in reasons for tag in CHOSEN_BY)
+def _is_asked_for(tags: Tags, choice: Mapping[str, Any]) -> bool:
+    """Tell whether a data set's choice takes in a session by its tags; None takes in all."""
+    asked = {tag: choice.get(name) for tag, name in CHOSEN_BY.items()}
+    return all(not isinstance(some, list) or getattr(tags, tag) in some for tag, some in asked.items())
 
 
 def _identity(source: Mapping[str, Any]) -> tuple[Any, ...]:

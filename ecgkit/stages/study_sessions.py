@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.dataset.read import open_dataset
+from ecgkit.dataset.schema import refused_labels
 from ecgkit.errors import ConfigError, DatasetError, StudyError
 from ecgkit.protocol.model import Protocol
 from ecgkit.records import Session, Tags
@@ -157,7 +158,7 @@ def labels_to_correct(study: Study, concerned: Collection[About]) -> tuple[str, 
         What these rows are about (`ecgkit.study.labels.rows_about`).
     """
     try:
-        table = read_label_table(study)
+        table = read_label_table(study, refused=refused_labels)
     except ConfigError as error:
         return (str(error),)
     lines = [row.where.rpartition(" ")[2] for row in (table.rows if table else ()) if row.about in concerned]

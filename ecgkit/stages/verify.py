@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgkit.dataset.read import READERS, open_dataset
-from ecgkit.dataset.schema import FORMAT, TAKEN
+from ecgkit.dataset.schema import FORMAT, refused_labels
 from ecgkit.dataset.shard_files import dataset_sha256
 from ecgkit.dataset.shard_writing import unused_shards
 from ecgkit.errors import DatasetError, EcgkitError, StudyError
@@ -203,7 +203,7 @@ def _references(study: Study, headers: Sequence[SessionHeader]) -> Iterator[Find
 
 def _labels(study: Study, headers: Sequence[SessionHeader]) -> None:
     """Read labels.tsv as a build of the data set does."""
-    read_labels(study, (header.tags for header in headers), reserved=TAKEN)
+    read_labels(study, (header.tags for header in headers), refused=refused_labels)
 
 
 def _dataset(study: Study) -> tuple[str | None, list[Finding]]:

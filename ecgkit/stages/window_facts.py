@@ -114,5 +114,7 @@ def qrs_sign(
     beats = np.concatenate(cut)  # (beat, time)
     if lead_of(name) == "aVR" or len(beats) < LEAST_BEATS or likeness(beats, fs).mean() < LEAST_LIKENESS:
         return 0
+    if not any(len(times_s) > 1 for times_s in beats_s):
+        return 0
     rr_s = float(np.median(np.concatenate([np.diff(times_s) for times_s in beats_s])))
     return -1 if points_down(shape_of(np.median(beats, axis=0), fs, rr_s=rr_s)) else 1

@@ -124,11 +124,17 @@ def cut_recording(
     warnings = _warnings(channels, stretches, pipeline)
     stretches, turned = turned_upright(channels, stretches, pipeline)
     return replace(
-        _cut(stretches, pipeline, fs, unit=physical_unit(channels[0].unit), mains=mains),
+        _cut(stretches, pipeline, fs, unit=_unit(channels), mains=mains),
         turned=turned,
         warnings=warnings,
         n_excluded=_n_excluded(whole, stretches, pipeline, fs, excluded),
     )
+
+
+def _unit(channels: Sequence[Channel]) -> str:
+    """Return the physical unit of all leads, and of each where they differ."""
+    units = [physical_unit(channel.unit) for channel in channels]
+    return units[0] if len(set(units)) == 1 else f"as recorded (leads differ: {', '.join(units)})"
 
 
 def _length(span: tuple[int, int]) -> int:

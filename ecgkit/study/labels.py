@@ -6,9 +6,8 @@ import csv
 import io
 import itertools
 import os
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from ecgkit.study.rules import unknown_subject
 from ecgkit.study.spreadsheet import parse_number, read_spreadsheet
 
 KEYS = ("subject", "condition", "visit", "take")
-NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_BYTES, MOST_ROWS = 10_000_000, 100_000
-MOST_LABELS, MOST_VALUES, LONGEST_VALUE = 64, 1000, 200
+MOST_VALUES, LONGEST_VALUE = 1000, 200
 
 About = tuple[str, str | None, int | None, int | None]  # subject, condition, visit, take; None: whichever
+Refused = Callable[[Collection[str]], str]  # says why labels can't be called so, "" if they can
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def _about(tags: Tags) -> Iterator[About]:
 
 
 def read_labels(
-    study: Study, sessions: Iterable[Tags], *, reserved: Collection[str], file: Path | None = None
+    study: Study, sessions: Iterable[Tags], *, refused: Refused, file: Path | None = None
 ) -> dict[str, dict[str, str]]:
     """Return what a lab says of its sessions: ``session -> label -> text``, "" where it is not known.
 
@@ -87,8 +86,8 @@ def read_labels(
     ----------
     sessions
         All of the study: a row must be about one of them. Each gets every label.
-    reserved
-        Names that no label may have.
+    refused
+        Says what is wrong with the names of the labels: those of a data set have rules of their own.
     file
         The table; None for ``labels.tsv`` in the study, without which nothing is said.
 
@@ -99,7 +98,7 @@ def read_labels(
         lines.
     """
     sessions = tuple(sessions)
-    table = read_label_table(study, reserved=reserved, file=file) or LabelTable((), ())
+    table = read_label_table(study, refused=refused, file=file) or LabelTable((), ())
     _refuse_strangers(table, sessions)
     return labels_of(table, sessions)
 
@@ -123,10 +122,13 @@ def known_labels(
     )
 
 
-def read_label_table(
-    study: Study, *, reserved: Collection[str] = (), file: Path | None = None
-) -> LabelTable | None:
+def read_label_table(study: Study, *, refused: Refused, file: Path | None = None) -> LabelTable | None:
     """Read a study's ``labels.tsv``, or another table of labels; None where the study has none.
+
+    Parameters
+    ----------
+    refused
+        As in `read_labels`.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def read_label_table(
         raise ConfigError(f"{path}: a link out of the study; put the table itself in its place")
     columns, lines = read_spreadsheet(path, most_bytes=MOST_BYTES)
     names = tuple(column for column in columns if column not in KEYS)
-    _check_columns(path, columns, names, reserved)
+    _check_columns(path, columns, names, refused)
     rows: list[LabelRow] = []
     for line, cells in lines:
         if len(rows) == MOST_ROWS:
@@ -204,18 +206,10 @@ def _content(row: LabelRow) -> tuple[object, ...]:
     return row.about, frozenset(row.values.items())
 
 
-def _check_columns(
-    path: Path, columns: Sequence[str], names: Sequence[str], reserved: Collection[str]
-) -> None:
+def _check_columns(path: Path, columns: Sequence[str], names: Sequence[str], refused: Refused) -> None:
     """Refuse a first line that does not name sessions and labels."""
-    for name in names:
-        if not NAME.fullmatch(name):
-            raise ConfigError(
-                f"{path}: label {name[:70]!r}: expected a letter, then letters, digits and _, at most 64. "
-                "The first line names the columns"
-            )
-        if name in reserved:
-            raise ConfigError(f"{path}: label {name!r}: a data set has something of this name; call it else")
+    if fault := refused(names):
+        raise ConfigError(f"{path}: {fault}. The first line names the columns")
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice:
         raise ConfigError(f"{path}: two columns are called {twice!r}")
@@ -223,8 +217,8 @@ def _check_columns(
         raise ConfigError(
             f"{path}: no column 'subject'; expected it, any of {', '.join(KEYS[1:])}, and labels"
         )
-    if not 1 <= len(names) <= MOST_LABELS:
-        raise ConfigError(f"{path}: {len(names)} labels, expected 1 to {MOST_LABELS} columns beside the tags")
+    if not names:
+        raise ConfigError(f"{path}: no labels; expected a column at least beside the tags")
 
 
 def _row(where: str, cells: Mapping[str, str]) -> LabelRow:

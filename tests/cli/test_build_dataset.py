@@ -37,7 +37,9 @@ def refused(*args: object) -> str:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What lies in a folder, but for what an interrupted build had cut."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.suffix != ".parts"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def study_of(folder: Path, *signals: np.ndarray, fs: float) -> Path:
@@ -244,9 +246,11 @@ def test_build_dataset_leaves_out_what_has_no_signal_and_says_so(tmp_path: Path)
     assert "from        1 sessions of 1 subjects" in result.stdout
 
 
-def test_build_dataset_twice_at_the_same_time_gives_the_same_bytes(study: Path, built_study: Path) -> None:
+def test_build_dataset_twice_at_the_same_time_is_done_once_or_twice(study: Path, built_study: Path) -> None:
     (study / "dataset.h5").unlink()
     command = [sys.executable, "-m", "ecgkit", "build-dataset", "--study", str(study), "--json"]
     builds = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    assert [(build.communicate()[1], build.returncode) for build in builds] == [(b"", 0)] * 2
+    ends = sorted((build.communicate()[1].decode(), build.wait()) for build in builds)
+    assert ends[0] == ("", 0)
+    assert ends[1] == ("", 0) or (ends[1][1] == 2 and "another ecgkit is building it" in ends[1][0])
     assert content(study) == content(built_study)

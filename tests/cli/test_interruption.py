@@ -160,7 +160,8 @@ def test_a_file_that_can_not_grow_is_not_left_half_written(
         check=False,
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == f"Error: {study / 'dataset.h5'}: File too large; nothing was left half-written\n"
+    assert result.stderr.startswith(f"Error: {study}")
+    assert result.stderr.endswith("h5: File too large; nothing was left half-written\n")
     assert content(study) == content(built_study)
 
 

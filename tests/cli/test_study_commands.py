@@ -112,9 +112,14 @@ def test_remove_says_what_it_did(some: Study, capsys: pytest.CaptureFixture[str]
 
 def test_remove_erase_says_first_what_goes(some: Study, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["remove", "--subject", "07", "--erase", "--study", some.folder]
+    part = some.folder / ".dataset.h5.parts" / f"{0:032x}.h5"
+    part.parent.mkdir()
+    part.touch()
     run(*args, "--dry-run")
     shown = capsys.readouterr().out
     assert f"  session {REST}\n" in shown
+    assert "  .dataset.h5.parts: the windows of an interrupted build, which may be the subject's\n" in shown
+    assert part.exists()
     assert "  the row in participants.tsv\n" in shown
     assert shown.endswith("Nothing was erased.\n")
     assert len(some.session_paths()) == 2

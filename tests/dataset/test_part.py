@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ecgkit.dataset.part import COLUMNS, is_sound, read_part, write_part
-from ecgkit.dataset.schema import LEAD_COLUMNS
+from ecgkit.dataset.schema import COLUMN_TYPES, LEAD_COLUMNS
 from ecgkit.errors import DatasetError
 
 WINDOWS = np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5)
-ROWS = {name: np.arange(2.0) for name in COLUMNS - {*LEAD_COLUMNS}}
+ROWS = {name: np.arange(1, 3).astype(COLUMN_TYPES[name]) for name in COLUMNS - {*LEAD_COLUMNS}}
 GIVEN = {**ROWS, **{name: np.ones((2, 3)) for name in LEAD_COLUMNS}}
 SAID = {
     "unit": "mV",
@@ -69,7 +69,9 @@ def test_is_sound_does_not_follow_links(part: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said", "message"),
     [
-        ({**GIVEN, "start_s": np.zeros(3)}, SAID, "start_s: shape"),
+        ({**GIVEN, "start_s": np.zeros(3)}, SAID, r"start_s: float64, shape \(3,\)"),
+        ({**GIVEN, "quality": np.array([2, 9])}, SAID, "quality: codes outside of 0 to 2"),
+        (GIVEN, {**SAID, "warnings": [["x"]]}, "about/cut: expected"),
         ({k: v for k, v in GIVEN.items() if k != "quality"}, SAID, "quality: missing"),
         (GIVEN, {**SAID, "warnings": 3}, "about/cut: expected"),
     ],
@@ -81,3 +83,8 @@ def test_read_part_refuses_what_no_cut_gives(
     assert not is_sound(tmp_path / "part.h5")
     with pytest.raises(DatasetError, match=message):
         read_part(tmp_path / "part.h5")
+
+
+def test_is_sound_refuses_windows_that_are_no_numbers(tmp_path: Path) -> None:
+    write_part(tmp_path / "part.h5", np.where(WINDOWS == 3, np.nan, WINDOWS), GIVEN, SAID)
+    assert not is_sound(tmp_path / "part.h5")

@@ -11,9 +11,9 @@ import pytest
 from support.dataset_files import FS, SAMPLES, T, describe, labelled, part_of, parts_of, write_small
 
 from ecgkit.dataset import untrusted
-from ecgkit.dataset.content import MOST_FOLDS
 from ecgkit.dataset.read import MOST_SETTINGS_BYTES, open_dataset
 from ecgkit.dataset.schema import MOST_OWN_LABELS
+from ecgkit.dataset.stored_table import MOST_FOLDS
 from ecgkit.errors import DatasetError
 from ecgkit.records import Tags
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ecgkit.errors import SplitError
 from ecgkit.splits import window_table
-from ecgkit.splits.scheme import codes
+from ecgkit.splits.scheme import LABELS, coded_table, codes, present
 
 COLUMNS = {
     "subject": ["a", "a", "b"],
@@ -65,6 +65,39 @@ def test_window_table_names_the_columns_that_are_missing() -> None:
 def test_window_table_refuses_windows_without_a_length(window_s: float) -> None:
     with pytest.raises(SplitError, match="expected seconds above 0"):
         window_table(COLUMNS, window_s=window_s)
+
+
+def test_tables_hold_each_text_once() -> None:
+    """A text of NumPy's own in each row costs 4 bytes a letter."""
+    place = np.repeat([1, 0], 500)
+    texts = ["sub-01_visit-1_cond-rest_take-1", "sub-02_visit-1_cond-deep_breathing_take-1"]
+    coded = coded_table(
+        dict.fromkeys(LABELS, (texts, place)),
+        visit=np.ones(1000, dtype=np.int32),
+        start_s=np.arange(1000.0),
+        source=(["b", "a"], place),
+        window_s=3,
+    )
+    ours = window_table(
+        {name: np.array(texts)[place] for name in LABELS}
+        | {"visit": coded.visit, "start_s": coded.start_s, "source": 1 - place},
+        window_s=3,
+    )
+    for table in (coded, ours):
+        for name in LABELS:
+            column = getattr(table, name)
+            assert column.itemsize == np.dtype(object).itemsize
+            assert len({id(text) for text in column}) == 2
+            assert column.tolist() == [texts[1]] * 500 + [texts[0]] * 500
+    assert coded.visit.dtype == np.int64
+    assert coded.source is not None
+    assert coded.source.tolist() == [0] * 500 + [1] * 500
+
+
+def test_present_tells_which_numbers_some_rows_have() -> None:
+    numbers = np.array([0, 2, 2, 3])
+    assert present(numbers, np.array([False, True, False, True])).tolist() == [False, False, True, True]
+    assert present(numbers[:0], np.zeros(0, dtype=bool)).tolist() == []
 
 
 @given(st.lists(st.tuples(st.sampled_from(["b", "a", "aa"]), st.integers(-1, 2)), max_size=12))

@@ -1,6 +1,8 @@
 """Every scheme, on tables of any make: what must hold whatever the study looks like."""
 
+import dataclasses
 import hashlib
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from support.window_tables import all_tags, complete, reordered, table_of, table
 from ecgkit.config import SplitConfig
 from ecgkit.errors import ConfigError, SplitError
 from ecgkit.splits import HONEST, SCHEMES, describe_schemes, find_scheme, make_folds, split_all
-from ecgkit.splits.scheme import TEST, TRAIN, UNUSED, SplitSettings, WindowTable
+from ecgkit.splits.scheme import LABELS, TEST, TRAIN, UNUSED, SplitSettings, WindowTable, coded_table
 
 SETTINGS = SplitSettings(seed=0, n_folds=5, test_share=0.3, gap_s=3.0)
 BY_ROW = ("paper", "paper-kfold")  # deal rows, whatever they hold
@@ -210,6 +212,50 @@ def test_schemes_say_what_they_show() -> None:
     assert HONEST == ("leave-subjects-out", "leave-condition-out", "leave-visit-out")
     with pytest.raises(ConfigError, match="leave-subjects-out"):
         find_scheme("random")
+
+
+# tables of a million windows
+
+
+def large(n_sessions: int, per_session: int) -> WindowTable:
+    """A study of so many sessions, its labels as references to a text each."""
+    tags = [(f"{row // 12:06d}", f"c{row % 3}", row // 3 % 4 + 1) for row in range(n_sessions)]
+    session = np.repeat(np.arange(n_sessions), per_session)
+    subject, condition, visit = zip(*tags, strict=True)
+    return coded_table(
+        {
+            "subject": (subject, session),
+            "condition": (condition, session),
+            "session": ([f"{who}-{what}-{day}" for who, what, day in tags], session),
+        },
+        visit=np.array(visit)[session],
+        start_s=np.tile(3.0 * np.arange(per_session), n_sessions),
+        source=([str(row) for row in range(n_sessions)], session),
+        window_s=3.0,
+    )
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_make_folds_of_a_million_windows_takes_seconds_at_most(in_order: bool) -> None:
+    """By comparing each label with each it took hours."""
+    table = large(10_000, 100)
+    if not in_order:
+        table = reordered(table, np.random.default_rng(0).permutation(len(table)))
+    for name in SCHEMES:
+        started = time.process_time()
+        assert make_folds(table, name)
+        assert time.process_time() - started < 5, name
+
+
+@given(tables(), st.sampled_from(sorted(SCHEMES)), st.integers(0, 9))
+def test_scheme_deals_alike_whatever_the_type_of_labels(table: WindowTable, name: str, seed: int) -> None:
+    labels = {column: getattr(table, column).astype(object) for column in LABELS}
+    settings = SplitSettings(seed=seed, n_folds=4, test_share=0.3, gap_s=1.0)
+    folds = find_scheme(name).split(table, settings)
+    of_objects = find_scheme(name).split(dataclasses.replace(table, **labels), settings)
+    assert list(folds) == list(of_objects)
+    for fold, roles in folds.items():
+        np.testing.assert_array_equal(roles, of_objects[fold])
 
 
 # folds for a table of one's own

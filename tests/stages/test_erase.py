@@ -16,8 +16,9 @@ from ecgkit.stages.build_dataset.cutting import parts_folder
 from ecgkit.stages.retag import NewTags
 from ecgkit.study.changing import changing, read_log
 from ecgkit.study.folder import Study, open_study, read_participants
-from ecgkit.study.session_file import read_headers, session_path
+from ecgkit.study.session_file import SessionHeader, read_headers, read_sound_headers, session_path
 
+PART = "0" * 32 + ".h5"
 GONE = "gone4711"
 STAYS = "stays"
 
@@ -157,6 +158,7 @@ def test_erase_that_was_killed_leaves_no_trace_when_asked_again(tmp_path: Path) 
     study = make_study(tmp_path / "study", [GONE, STAYS], conditions=("rest",))
     exclude.run(study.folder, STAYS, reason=f"talked to {GONE}")
     write_run(study, "001", [GONE, STAYS])
+    left_parts(study.folder / "sets" / "mine.h5")
     script, imports = f"erase.run(folder, {GONE!r})", "from ecgkit.stages import erase"
     _, killed = killed_everywhere(study.folder, script, imports=imports, every=4)
     assert len(killed) > 5
@@ -168,6 +170,7 @@ def test_erase_that_was_killed_leaves_no_trace_when_asked_again(tmp_path: Path) 
         else:
             erase.run(folder, GONE)
         assert speaks_of(folder, GONE) == []
+        assert not [*folder.rglob(PART)]
         assert verify.run(folder).is_sound
 
 
@@ -221,22 +224,83 @@ def test_erase_finds_a_subject_who_is_in_the_labels_only(some: Study) -> None:
     assert speaks_of(some.folder, GONE) == []
 
 
+def left_parts(target: Path) -> Path:
+    """What an interrupted build of a data set leaves beside it."""
+    folder = target.with_name(f".{target.name}.parts")
+    folder.mkdir(parents=True)
+    for name in (PART, ".lock", ".partial-0123456789abcdef.h5"):
+        (folder / name).touch()
+    return folder
+
+
 @pytest.mark.parametrize("name", ["dataset.h5", "other.h5"])
 def test_erase_takes_the_windows_that_an_interrupted_build_left(some: Study, name: str) -> None:
-    parts = some.folder / f".{name}.parts"
-    parts.mkdir()
-    for part in ("0" * 32 + ".h5", ".lock"):
-        (parts / part).touch()
+    parts = left_parts(some.folder / name)
     assert [item.where for item in verify.run(some.folder).findings if "of a build" in item.text] == [
         parts.name
     ]
-    erase.run(some.folder, GONE)
+    assert erase.run(some.folder, GONE).parts == (parts.name,)
     assert not parts.exists()
 
 
-def test_erase_waits_for_no_build_but_says_that_there_is_one(some: Study) -> None:
-    with (
-        parts_folder(some.dataset_path),
-        pytest.raises(DatasetError, match=r"dataset\.h5: another ecgkit is building it"),
-    ):
-        erase.run(some.folder, GONE)
+def test_erase_takes_what_builds_left_in_folders_of_the_study(some: Study, tmp_path: Path) -> None:
+    parts, outside = (
+        left_parts(some.folder / "sets" / "a" / "mine.h5"),
+        left_parts(tmp_path / "b" / "mine.h5"),
+    )
+    half_written = some.folder / "sets" / "a" / ".partial-0123456789abcdef.h5"
+    half_written.touch()
+    (some.folder / "linked").symlink_to(outside.parent)
+    (some.folder / ".linked.h5.parts").symlink_to(outside)
+    (parts / "notes.txt").write_text("mine")
+    assert erase.run(some.folder, GONE).parts == ("sets/a/.mine.h5.parts",)
+    assert [path.name for path in parts.iterdir()] == ["notes.txt"]
+    assert not half_written.exists()
+    assert len(list(outside.iterdir())) == 3
+
+
+def test_erase_plan_lists_parts_and_leaves_them(some: Study) -> None:
+    parts = [left_parts(some.folder / name) for name in ("sets/mine.h5", "dataset.h5")]
+    assert erase.plan(some.folder, GONE).parts == (".dataset.h5.parts", "sets/.mine.h5.parts")
+    for ask in (erase.plan, erase.run):  # of nobody: nothing is erased
+        with pytest.raises(StudyError, match="nothing of subject 'gone'"):
+            ask(some.folder, "gone")
+    assert all((folder / PART).exists() for folder in parts)
+
+
+@pytest.mark.parametrize("name", ["dataset.h5", "sets/mine.h5"])
+def test_erase_beside_a_build_erases_nothing_and_says_so(some: Study, name: str) -> None:
+    other = left_parts(some.folder / "other.h5")
+    with parts_folder(some.folder / name) as parts:
+        (parts / PART).touch()
+        erase.plan(some.folder, GONE)  # may be looked at
+        before = content(some)
+        with pytest.raises(
+            StudyError, match=r"is being built in this study; nothing was erased\. Wait until"
+        ):
+            erase.run(some.folder, GONE)
+        assert content(some) == before
+    assert (other / PART).exists()
+    assert erase.run(some.folder, GONE).done
+    assert speaks_of(some.folder, GONE) == []
+
+
+def test_no_data_set_is_built_while_somebody_is_erased(some: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    def read_while_another_builds(study: Study) -> tuple[tuple[SessionHeader, ...], dict[Path, StudyError]]:
+        with pytest.raises(DatasetError, match=r"dataset\.h5: another ecgkit is building it") as error:
+            build_dataset.run(study.folder)
+        refused.append(error)
+        return read_sound_headers(study)
+
+    monkeypatch.setattr(erase, "read_sound_headers", read_while_another_builds)
+    erase.run(some.folder, GONE)
+    assert len(refused) == 1
+    assert not some.dataset_path.exists()
+
+
+def test_erase_takes_a_run_with_the_parts_in_it(some: Study) -> None:
+    left_parts(some.runs_folder / "001" / "mine.h5")
+    assert erase.run(some.folder, GONE).done
+    assert not (some.runs_folder / "001").exists()

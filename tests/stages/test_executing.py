@@ -16,7 +16,10 @@ from ecgkit.stages.executing import Follower, run_fits
 from ecgkit.stages.fitting import FitTask, append_history
 from ecgkit.training.loop import EpochRecord
 
-TASKS = (FitTask("paper", "0", scored=("condition",)), FitTask("all", "0", keep_weights=True))
+TASKS = (
+    FitTask("paper", "0", scored=("condition",), dataset_sha256="ab"),
+    FitTask("all", "0", keep_weights=True, dataset_sha256="ab"),
+)
 
 
 class Heard:

@@ -258,6 +258,13 @@ def test_merge_lets_no_row_speak_of_a_session_that_it_was_not_about(here: Study,
     assert here.labels_path.read_text() == "subject\tvisit\telectrode\n01\t1\tgel\n"
 
 
+def test_merge_refuses_more_labels_than_a_data_set_has(here: Study, there: Study) -> None:
+    for study, first in ((here, 0), (there, 33)):
+        names = "\t".join(f"l{number}" for number in range(first, first + 33))
+        study.labels_path.write_text(f"subject\t{names}\n")
+    assert "labels.tsv: of both studies: 66 labels, expected at most 64" in conflicts(there, here)
+
+
 def test_merge_refuses_labels_that_are_no_table(here: Study, there: Study) -> None:
     there.labels_path.write_text("group\n")
     assert f"{there.labels_path}: no column 'subject'" in conflicts(there, here)

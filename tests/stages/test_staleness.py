@@ -10,12 +10,12 @@ import pytest
 
 from ecgkit.dataset.read import open_dataset
 from ecgkit.records import Tags
-from ecgkit.stages import build_dataset, exclude, ingest, remove
+from ecgkit.stages import build_dataset, exclude, ingest, remove, simulate
 from ecgkit.stages.build_dataset import BuildOptions
 from ecgkit.stages.ingest.asked import Asked
 from ecgkit.stages.ingest.call import IngestOptions
 from ecgkit.stages.simulate import SimulatedFile
-from ecgkit.stages.staleness import NOT_CHOSEN, not_asked_for, stale
+from ecgkit.stages.staleness import stale
 
 ONE = Tags("01", "rest")
 OTHER = Tags("03", "rest")
@@ -73,8 +73,51 @@ def test_stale_names_a_session_that_was_cut_otherwise(
     assert ONE.key in sentence
 
 
-def test_stale_takes_reasons_of_another_make(study: Path) -> None:
+NEW_SUBJECT = Tags("05", "rest")
+OTHER_CONDITION, OTHER_VISIT = Tags("01", "exercise", 1, 2), Tags("01", "rest", 3)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated recording that is in no study. Read only."""
+    out = tmp_path_factory.mktemp("more") / "sim"
+    return simulate.run(out, n_subjects=1, seed=4, duration_s=30.0).files[0].path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "new", "is_stale"),
+    [
+        ({}, NEW_SUBJECT, True),
+        ({"subjects": ["01", "02"]}, NEW_SUBJECT, False),
+        ({"subjects": ["01", "02"]}, OTHER_VISIT, True),
+        ({"conditions": ["Rest", "Deep breathing"]}, NEW_SUBJECT, True),
+        ({"conditions": ["Rest", "Deep breathing"]}, OTHER_CONDITION, False),
+        ({"visits": [1, 2]}, OTHER_VISIT, False),
+        ({"subjects": ["01"], "visits": [1]}, NEW_SUBJECT, False),
+    ],
+)
+def test_stale_asks_of_a_new_session_whether_it_was_asked_for(
+    study: Path, recording: Path, wanted: dict[str, Any], new: Tags, is_stale: bool
+) -> None:
+    path = built(study, **wanted)
+    ingest.run(recording, new, study_folder=study)
+    assert [new.key in sentence for sentence in said(path)] == [True] * is_stale
+
+
+def test_stale_goes_by_the_choice_not_by_what_reasons_say(study: Path) -> None:
+    """A session that gave no window may go; one that is asked for may not come back unseen."""
     data = open_dataset(study / "dataset.h5")
-    strange = {"sub-77_visit-1_cond-rest_take-1": {"sha256": "0", "reason": f"{NOT_CHOSEN}too warm"}}
-    assert stale(dataclasses.replace(data, left_out=strange)) == []
-    assert not_asked_for("visit", 2) == "not chosen: visit 2 was not asked for"
+    gone = {"sub-77_visit-1_cond-rest_take-1": {"sha256": "0", "reason": "too warm"}}
+    assert stale(dataclasses.replace(data, left_out=gone)) == []
+    back = {ONE.key: {"sha256": "0", "reason": "not chosen: subject 01 was not asked for"}}
+    sources = {key: source for key, source in data.sources.items() if key != ONE.key}
+    [sentence] = stale(dataclasses.replace(data, sources=sources, left_out=back))
+    assert ONE.key in sentence
+    chosen = dataclasses.replace(data, sources=sources, left_out=back, choice={"conditions": ["exercise"]})
+    assert stale(chosen) == []
+
+
+def test_stale_takes_a_choice_that_is_none(study: Path) -> None:
+    data = open_dataset(study / "dataset.h5")
+    for strange in ({}, {"subjects": 7, "conditions": "rest", "visits": {}}):
+        assert stale(dataclasses.replace(data, choice=strange)) == []

@@ -19,7 +19,8 @@ from ecgkit.config import load_config
 from ecgkit.dataset.read import open_dataset
 from ecgkit.errors import ConfigError, DatasetError, TrainingError
 from ecgkit.metrics.classification import score
-from ecgkit.stages import train
+from ecgkit.stages import build_dataset, train
+from ecgkit.stages.build_dataset import BuildOptions
 from ecgkit.stages.planning import (
     check_classes,
     find_leaks_by_scheme,
@@ -287,6 +288,33 @@ def test_train_leaves_nothing_behind_when_a_fold_fails(built_study: Path, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+class Replacing(Executor):
+    """Does the fits one by one; a data set of other content takes the place of the first one's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.n = path, 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.n += 1
+        if self.n == 2:
+            flags = {"splits": {"seed": 1}}
+            build_dataset.run(self.path.parent, BuildOptions(flags=flags, out=self.path, jobs=1))
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except DatasetError as error:
+            future.set_exception(error)
+        return future
+
+
+def test_train_refuses_a_data_set_that_is_replaced_between_its_fits(study: Path, tmp_path: Path) -> None:
+    executor = Replacing(study / "dataset.h5")
+    with pytest.raises(DatasetError, match=r"was replaced during the training: .*train again: ecgkit train"):
+        train.run(options(study, runs=tmp_path / "runs", split="leave-visit-out"), executor=executor)
+    assert executor.n > 1
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "error", "match"),
     [
@@ -428,8 +456,12 @@ def test_train_says_with_the_scores_what_the_folds_give_away(trained: TrainSumma
         ),
         ("preset: recommended", ["pipeline.scale is window-percentile, was recording"]),
         ("splits: {n_folds: 3, seed: 0}", ["splits.n_folds is 3, was 5"]),
-        ("sessions: {subjects: ['01', '02']}", ["sessions.subjects is 01, 02, was 01, 02, 03, 04"]),
-        ("sessions: {visits: [1]}", ["sessions.visits is 1, was 1, 2"]),
+        ("pipeline: {fs: 200, min_quality: none}", ["pipeline.fs is 200, was 100"]),
+        ("sessions: {subjects: ['02', '01']}", ["sessions.subjects is 01, 02, was none"]),
+        (
+            "sessions: {visits: [1], verdict: pass}",
+            ["sessions.visits is 1, was none", "sessions.verdict is pass, was none"],
+        ),
     ],
 )
 def test_settings_not_used_names_what_differs(
@@ -451,8 +483,8 @@ def test_settings_not_used_names_what_differs(
         "train: {epochs: 3}",
         "preset: paper",
         "pipeline: {scale: recording, fs: 100, stride_s: null}",
-        "sessions: {subjects: ['04', '03', '02', '01'], conditions: [rest, Exercise, deep-breathing]}",
-        "sessions: {verdict: pass}",
+        "pipeline: {stride_s: none, low_pass_hz: none}",
+        "sessions: {subjects: null, verdict: none}",
         "",
     ],
 )
@@ -461,6 +493,16 @@ def test_settings_not_used_is_silent_on_what_is_the_same(
 ) -> None:
     (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
     assert settings_not_used(open_dataset(built_study / "dataset.h5"), tmp_path / "my.yaml") == []
+
+
+def test_settings_not_used_takes_a_choice_in_any_order_and_as_people_write_it(
+    built_study: Path, tmp_path: Path
+) -> None:
+    choice = {"subjects": ["01", "04"], "conditions": ["deep_breathing", "rest"], "visits": [1, 2]}
+    data = dataclasses.replace(open_dataset(built_study / "dataset.h5"), choice=choice)
+    text = "sessions: {subjects: ['04', '01'], conditions: [Rest, Deep breathing], visits: [2, 1]}"
+    (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
+    assert settings_not_used(data, tmp_path / "my.yaml") == []
 
 
 def test_train_warns_of_settings_that_it_does_not_use(built_study: Path, tmp_path: Path) -> None:

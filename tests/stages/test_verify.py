@@ -188,7 +188,8 @@ def test_verify_reads_labels_as_a_build_does(some: Study) -> None:
     for text, fault in (
         ("subject\tgroup\n7\ta\n", "unknown subject '7'. Did you mean '07'?"),
         ("subject\tgroup\n07\ta\n07\tb\n", "expected one value"),
-        ("subject\tquality\n07\ta\n", "a data set has something of this name"),
+        ("subject\tquality\n07\ta\n", "label 'quality': the data set has something of this name already"),
+        ("subject\t" + "\t".join(map("l{}".format, range(65))) + "\n", "65 labels, expected at most 64"),
     ):
         some.labels_path.write_text(text)
         (found,) = faults(some)

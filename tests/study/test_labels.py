@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,11 @@ from ecgkit.study.labels import (
 
 KNOWN = [Tags(who, what, visit) for who in ("01", "07") for what in ("rest", "exercise") for visit in (1, 2)]
 REST, SECOND, EFFORT = Tags("07", "rest"), Tags("07", "rest", 2), Tags("07", "exercise")
-RESERVED = {"quality", "session", "leads"}
+
+
+def refused(names: Collection[str]) -> str:
+    """Say of some names what a data set says of those that it can't have."""
+    return f"{len(names)} labels: not this one" if "quality" in names else ""
 
 
 @pytest.fixture
@@ -35,11 +39,11 @@ def study(tmp_path: Path) -> Study:
 def read(study: Study, text: str | bytes, *, file: Path | None = None) -> dict[str, dict[str, str]]:
     """Write the table, and read it."""
     (file or study.labels_path).write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_labels(study, KNOWN, reserved=RESERVED, file=file)
+    return read_labels(study, KNOWN, refused=refused, file=file)
 
 
 def test_read_labels_without_a_table_knows_no_label(study: Study) -> None:
-    assert read_labels(study, KNOWN, reserved=RESERVED) == {tags.key: {} for tags in KNOWN}
+    assert read_labels(study, KNOWN, refused=refused) == {tags.key: {} for tags in KNOWN}
 
 
 def test_a_row_holds_for_every_session_that_it_fits(study: Study) -> None:
@@ -112,14 +116,10 @@ def test_a_row_about_no_session_of_the_study_is_refused(study: Study, row: str, 
     [
         ("", "no column 'subject'"),
         ("group\na\n", "no column 'subject'"),
-        ("subject\n07\n", "0 labels, expected 1 to 64"),
-        ("subject\t" + "\t".join(f"l{i}" for i in range(65)) + "\n", "65 labels, expected 1 to 64"),
+        ("subject\n07\n", "no labels; expected a column at least beside the tags"),
         ("subject\tgroup\tGroup\n", "two columns are called 'group'"),
         ("subject\tgroup\tsubject\n", "two columns are called 'subject'"),
-        ("subject\tquality\n", "label 'quality': a data set has something of this name"),
-        ("subject\t../x\n", "expected a letter, then letters, digits and _"),
-        ("subject\t\tgroup\n", "label '': expected a letter"),
-        (f"subject\t{'x' * 65}\n", "expected a letter, then letters, digits and _, at most 64"),
+        ("subject\tgroup\tquality\n", r"2 labels: not this one\. The first line names the columns"),
         ("subject\tgroup\n\ta\n", "line 2: no subject is named"),
         ("subject\tvisit\tgroup\n07\ttwo\ta\n", "line 2: visit 'two': expected a whole number"),
         ("subject\tgroup\n07\ta\tb\n", r"line 2: 3 cells, expected 2; got \['07', 'a', 'b'\]"),
@@ -140,7 +140,7 @@ def test_what_is_no_table_of_labels_is_refused(study: Study, text: str | bytes, 
 
 def test_a_table_that_is_named_must_be_there(study: Study, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.tsv: can't be read \(No such file"):
-        read_labels(study, KNOWN, reserved=(), file=tmp_path / "none.tsv")
+        read_labels(study, KNOWN, refused=refused, file=tmp_path / "none.tsv")
 
 
 def test_labels_that_lie_outside_of_the_study_are_refused(study: Study, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_each_session_gets_what_its_rows_say_or_all_is_refused(rows: list[LabelR
 @given(ROWS)
 def test_a_table_that_is_written_reads_back(study: Study, rows: list[LabelRow]) -> None:
     study.labels_path.write_text(labels_text(table_of(rows)), encoding="utf-8", newline="\n")
-    table = read_label_table(study)
+    table = read_label_table(study, refused=refused)
     assert table is not None
     assert table.names == ("group", "posture")
     assert join_tables(table, table_of(rows)) == table

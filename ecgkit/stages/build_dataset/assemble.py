@@ -10,12 +10,12 @@ import numpy as np
 
 from ecgkit.config import Config
 from ecgkit.dataset.part import PartFile
-from ecgkit.dataset.write import Description, Part, join_columns, label_of, write_dataset
+from ecgkit.dataset.write import Description, Part, label_of, write_dataset
 from ecgkit.protocol.model import Protocol
 from ecgkit.splits import find_scheme, split_all
 from ecgkit.splits.claims import scheme_leaks
 from ecgkit.splits.leakage import Leak
-from ecgkit.splits.scheme import SplitSettings, WindowTable
+from ecgkit.splits.scheme import LABELS, SplitSettings, WindowTable, coded_table
 from ecgkit.stages.build_dataset.choose import Choice, LeftOut
 from ecgkit.stages.staleness import origin
 from ecgkit.study.folder import Study, read_participants
@@ -47,7 +47,7 @@ def assemble(
     path: Path, parts: Sequence[Part], description: Description, config: Config, *, shard_bytes: int | None
 ) -> tuple[str, dict[str, tuple[Leak, ...]]]:
     """Split the windows and write the data set; return its hash, and what each scheme gives away."""
-    table = _window_table(parts, config.pipeline.window_s)
+    table = window_table_of(parts, config.pipeline.window_s)
     folds = split_all(table, SplitSettings(**config.splits.model_dump()))
     leaks = {name: scheme_leaks(find_scheme(name), table, made) for name, made in folds.items()}
     return write_dataset(path, parts, description, folds, shard_bytes=shard_bytes), leaks
@@ -85,17 +85,13 @@ def describe(
     )
 
 
-def _window_table(parts: Sequence[Part], window_s: float) -> WindowTable:
-    columns = join_columns(parts)
-    sizes = [len(part.windows) for part in parts]
-    labels = {
-        name: np.repeat([label_of(part, name) for part in parts], sizes)
-        for name in ("subject", "condition", "session")
-    }
-    return WindowTable(
-        **labels,
-        visit=columns["visit"].astype(np.int64),
-        start_s=columns["start_s"],
+def window_table_of(parts: Sequence[Part], window_s: float) -> WindowTable:
+    """Return the table that the windows are split by, the same as `Dataset.window_table` of the file."""
+    part_of_row = np.repeat(np.arange(len(parts)), [len(part.windows) for part in parts])
+    return coded_table(
+        {name: ([label_of(part, name) for part in parts], part_of_row) for name in LABELS},
+        visit=np.array([part.tags.visit for part in parts])[part_of_row],
+        start_s=np.concatenate([part.columns["start_s"] for part in parts]),
+        source=([part.sha256 for part in parts], part_of_row),
         window_s=window_s,
-        source=np.repeat(np.unique([part.sha256 for part in parts], return_inverse=True)[1], sizes),
     )

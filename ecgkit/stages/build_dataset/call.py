@@ -13,14 +13,15 @@ from ecgkit import __version__
 from ecgkit.config import load_config
 from ecgkit.dataset.card import card_path, lab_part, write_card
 from ecgkit.dataset.read import open_dataset
-from ecgkit.dataset.schema import TAKEN
+from ecgkit.dataset.schema import refused_labels
+from ecgkit.dataset.shard_writing import refuse_shard_names
 from ecgkit.dataset.write import refuse_other_files
-from ecgkit.errors import DatasetError
+from ecgkit.errors import ConfigError, DatasetError
 from ecgkit.files import refuse_special
 from ecgkit.progress import Progress, Silent
 from ecgkit.stages.build_dataset.assemble import assemble, describe, parts_of
 from ecgkit.stages.build_dataset.choose import LeftOut, choose, left_out
-from ecgkit.stages.build_dataset.cutting import cut_all, jobs_for, parts_folder
+from ecgkit.stages.build_dataset.cutting import cut_all, jobs_for, parts_folder, refuse_changed
 from ecgkit.stages.build_dataset.summary import BuildSummary, counted, warnings_of
 from ecgkit.stages.study_protocol import protocol_of
 from ecgkit.stages.workers import workers
@@ -29,6 +30,7 @@ from ecgkit.study.labels import known_labels, read_labels
 from ecgkit.study.session_file import SessionHeader, read_headers
 
 COMPUTED_BY = ("numpy", "scipy", "h5py")
+JOINING = "put together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +83,25 @@ def run(
     StudyError, ConfigError, SignalError, DatasetError
         There is no new data set then.
     """
+    listener = progress or Silent()
     study = open_study(study_folder)
     protocol = protocol_of(study)
     mains_hz = study.settings.mains_hz or protocol.mains_hz
     config = load_config(options.config_file, {"pipeline": {"mains_hz": mains_hz}}, options.flags)
     path = _target(study, options.out)
+    if options.shard_bytes is not None:
+        refuse_shard_names(path)
     lab_part(card_path(path))  # refused here, if it is no card
     headers = read_headers(study)
     chosen = choose(study, protocol, headers, config.sessions)
-    said = read_labels(study, [header.tags for header in headers], reserved=TAKEN, file=options.labels)
+    said = read_labels(
+        study, [header.tags for header in headers], refused=refused_labels, file=options.labels
+    )
     versions = {"ecgkit": __version__, **{name: version(name) for name in COMPUTED_BY}}
     with parts_folder(path) as folder:
         jobs = options.jobs if options.cluster else options.jobs or jobs_for(chosen.kept)
         with workers(jobs, executor, cluster=options.cluster) as pool:
-            cut = cut_all(
-                chosen.kept, config.pipeline, folder, versions, executor=pool, progress=progress or Silent()
-            )
+            cut = cut_all(chosen.kept, config.pipeline, folder, versions, executor=pool, progress=listener)
         without = chosen.left_out | _left_out(chosen.kept, cut.reasons)
         labels, unknown_ones = known_labels(said, cut.files.keys())
         parts = list(parts_of(chosen, cut.files, labels))
@@ -109,8 +114,11 @@ def run(
             left_out=without | chosen.excluded | chosen.not_chosen,
             versions=versions,
         )
+        refuse_changed(chosen.kept)  # somebody may have been erased meanwhile
+        listener.start(JOINING, 1)
         sha256, leaks = assemble(path, parts, about, config, shard_bytes=options.shard_bytes)
-    write_card(card_path(path), open_dataset(path))
+        write_card(card_path(path), open_dataset(path))
+        listener.advance(JOINING, note=f"{path.name}")
     return BuildSummary(
         path=path,
         **counted(parts, cut.files),
@@ -132,6 +140,8 @@ def _target(study: Study, out: Path | None) -> Path:
         refuse_special(study.dataset_path)
         return study.dataset_path
     refuse_other_files(out)
+    if out.suffix != ".h5":
+        raise ConfigError(f"--out {out}: expected a name that ends in .h5; its card lies beside it as .md")
     return out
 
 

@@ -13,8 +13,7 @@ from ecgkit.lookup import unknown
 from ecgkit.protocol.compliance import Compliance
 from ecgkit.protocol.model import Protocol
 from ecgkit.readers.ecg_channel import LEADS
-from ecgkit.records import condition_key
-from ecgkit.stages.staleness import NOT_CHOSEN, not_asked_for, origin
+from ecgkit.stages.staleness import origin
 from ecgkit.stages.verdicts import judge_sessions
 from ecgkit.study.folder import Study
 from ecgkit.study.rules import unknown_subject
@@ -23,6 +22,7 @@ from ecgkit.study.session_file import SessionHeader
 LeftOut = dict[str, Any]  # "sha256" of the session's source, the "reason", and which part of the source it is
 WORSE = {"warn": ("fail",), "pass": ("fail", "warn")}  # verdict that is asked for -> verdicts that are not
 SHOWN = 3
+NOT_CHOSEN = "not chosen: "  # how the reason begins why a session that could be in a data set was not to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _asked_tags(
         asked["subject"] = {*wanted.subjects}
         _refuse(study, asked["subject"] - subjects, lambda name: unknown_subject(name, subjects))
     if wanted.conditions is not None:
-        asked["condition"] = {condition_key(text) for text in wanted.conditions}
+        asked["condition"] = {*wanted.conditions}
         _refuse(study, asked["condition"] - conditions, lambda key: unknown("condition", key, conditions))
     if wanted.visits is not None:
         asked["visit"] = {*wanted.visits}
@@ -137,7 +137,7 @@ def _not_asked_for(
     for header in headers:
         other = [name for name, values in asked.items() if getattr(header.tags, name) not in values]
         if other and header.tags.key not in but:
-            reason = not_asked_for(other[0], getattr(header.tags, other[0]))
+            reason = f"{NOT_CHOSEN}{other[0]} {getattr(header.tags, other[0])} was not asked for"
             found[header.tags.key] = left_out(header, reason)
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ TASK = "clean and cut"
 SAMPLES_A_JOB = 200_000_000  # what takes about as long as it takes a process to start
 CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", *LEAD_COLUMNS)
 LOCK_FILE = ".lock"
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 PART_FILE = re.compile(r"[0-9a-f]{32}\.h5")
 
 
@@ -123,7 +125,10 @@ def cut_session(task: CutTask) -> Done:
     StudyError
         The session is not there, or not any more the one that was meant.
     """
-    _refuse_another(task)
+    for folder in (task.session.parent, task.part.parent):
+        if not folder.is_dir():
+            raise unseen(folder)
+    _refuse_another(task.session, task.content_sha256)
     shape = (len(read_header(task.session).ecg), round(task.pipeline.fs * task.pipeline.window_s))
     if is_sound(task.part) and (there := read_part(task.part).windows).shape[1:] == shape:
         return Done(len(there), resumed=True)
@@ -136,7 +141,7 @@ def cut_session(task: CutTask) -> Done:
     except SignalError as error:
         path = f"{session.recording.path}"  # without it: the same bytes anywhere
         return Done(0, str(error).removeprefix(f"{path}: ").removeprefix(f"{path}, "))
-    _refuse_another(task)  # the samples were read after the header
+    _refuse_another(task.session, task.content_sha256)  # the samples were read after the header
     channels = [session.recording.channels[index].name for index in session.ecg]
     write_part(task.part, cut.windows, _columns(cut), {**_about(cut), "channels": channels})
     return Done(len(cut.windows))
@@ -159,16 +164,25 @@ def _about(cut: CutWindows) -> dict[str, Any]:
     }
 
 
-def _refuse_another(task: CutTask) -> None:
+def _refuse_another(session: Path, content_sha256: str) -> None:
     """Refuse a session that was changed since the build began."""
     again = "run ecgkit build-dataset again: what is cut already is kept"
-    for folder in (task.session.parent, task.part.parent):
-        if not folder.is_dir():
-            raise unseen(folder)
-    if not task.session.exists():
-        raise StudyError(f"{task.session}: is gone; the study was changed meanwhile: {again}")
-    if read_header(task.session).content_sha256 != task.content_sha256:
-        raise StudyError(f"{task.session}: the study was changed meanwhile: {again}")
+    if not session.exists():
+        raise StudyError(f"{session}: is gone; the study was changed meanwhile: {again}")
+    if read_header(session).content_sha256 != content_sha256:
+        raise StudyError(f"{session}: the study was changed meanwhile: {again}")
+
+
+def refuse_changed(headers: Iterable[SessionHeader]) -> None:
+    """Refuse to go on with sessions that are not any more what they were when the build began.
+
+    Raises
+    ------
+    StudyError
+        One is gone, or another.
+    """
+    for header in headers:
+        _refuse_another(header.path, header.content_sha256)
 
 
 def _task(
@@ -189,39 +203,60 @@ def jobs_for(headers: Iterable[SessionHeader]) -> int:
 def parts_folder(target: Path) -> Iterator[Path]:
     """Give the folder of a data set's parts, this process alone; it goes if the block succeeds.
 
+    After an error or an interrupt parts stay, so that they need not be made again; but not where the disk is
+    at fault, which may be full of them.
+
     Raises
     ------
     DatasetError
-        Another process has it, or it is no folder.
+        Another process has it, the disk knows no locks, or it is no folder.
     """
     folder = target.parent / f".{target.name}.parts"
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DatasetError(f"{folder}: not a folder of ecgkit's; remove it")
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with alone(folder / LOCK_FILE, wait_s=0):
-            try:
-                yield folder
-                _remove_parts(folder)
-            finally:
-                parts = {path.name for path in folder.iterdir() if PART_FILE.fullmatch(path.name)}
-                _remove_parts(folder, but=parts)  # what workers that were ended were writing
-                if not parts:
-                    with suppress(PermissionError):  # Windows does not remove what is open
-                        (folder / LOCK_FILE).unlink()
-    except TimeoutError as error:
-        raise DatasetError(
-            f"{target}: another ecgkit is building it; wait for that one, or give another --out"
-        ) from error
-    finally:
-        with suppress(OSError):  # parts are left for the next time, or somebody else's file lies in it
-            folder.rmdir()
+    with ExitStack() as stack:
+        stack.callback(_remove_if_empty, folder)
+        try:
+            stack.enter_context(alone(folder / LOCK_FILE, wait_s=0))
+        except TimeoutError as error:
+            raise DatasetError(
+                f"{target}: another ecgkit is building it; wait for that one, or give another --out"
+            ) from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise DatasetError(
+                f"{target}: files can't be locked on this disk ({error.strerror}), so two builds could not "
+                "be kept apart; give an --out on another disk"
+            ) from error
+        stack.callback(_tidy, folder)
+        try:
+            yield folder
+        except OSError:
+            _remove_parts(folder)
+            raise
+        _remove_parts(folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what workers that were ended were writing, and the lock where no part is left."""
+    parts = {path.name for path in folder.glob("*") if PART_FILE.fullmatch(path.name)}
+    _remove_parts(folder, but=parts)
+    if not parts:
+        with suppress(PermissionError):  # Windows does not remove what is open
+            (folder / LOCK_FILE).unlink(missing_ok=True)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # parts are left for the next time, or somebody else's file lies in it
+        folder.rmdir()
 
 
 def _remove_parts(folder: Path, but: Iterable[str] = ()) -> None:
     """Remove parts, and what a killed process left of them."""
     kept = set(but)
-    for path in folder.iterdir():
+    for path in folder.glob("*"):
         ours = PART_FILE.fullmatch(path.name) or TEMPORARY_FILE.fullmatch(path.name)
         if ours and path.name not in kept and not path.is_dir():
             path.unlink()

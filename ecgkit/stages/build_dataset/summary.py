@@ -17,9 +17,9 @@ from ecgkit.dataset.write import Part, label_of
 from ecgkit.splits import find_scheme
 from ecgkit.splits.claims import unexpected
 from ecgkit.splits.leakage import Leak, describe_leaks
+from ecgkit.stages.build_dataset.choose import LeftOut
 
 MANY = 0.2  # of a session's windows; the shipped protocols warn from there on as well
-LeftOut = Mapping[str, Any]  # "sha256" of the session's source, and the "reason"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -123,7 +122,7 @@ def run_all(
     named = read_asked(asked, destination.protocol)
     jobs = 1 if asked.is_single else options.jobs or default_jobs()
     known = KnownSessions(destination.study)
-    with _beside(study_folder, options) as place, _explained(), workers(jobs, executor) as pool:
+    with _beside(study_folder, options) as place, workers(jobs, executor) as pool:
         plan = _plan(named, destination.protocol, options, pool, listener)
         plan = plan if key is None else _with_pseudonyms(plan, key)
         plan = refuse_conflicts(plan, known_subjects=known.subjects)
@@ -331,18 +330,6 @@ def _summed_up(placed: Placed, done: SessionSummary | Failure) -> SessionSummary
     if isinstance(done, SessionSummary):
         return done
     return left_out(Fault(placed.file, placed.where, done, placed.tags))
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Say what to do when a process of ours is ended from outside."""
-    try:
-        yield
-    except BrokenProcessPool as error:
-        raise StudyError(
-            "a process was ended from outside, often for want of memory. What is in the study is whole; run "
-            "the same command again with --jobs 1"
-        ) from error
 
 
 def _summary(
