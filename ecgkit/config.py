@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecgkit.errors import ConfigError
 from ecgkit.lookup import unknown
@@ -64,6 +64,15 @@ class PipelineConfig(Settings):
         Literal["doubtful", "accept"] | None,
         Field(description="leave windows of less quality out of the data set; none: keep all"),
     ] = None
+
+    @model_validator(mode="after")
+    def _pass_band(self) -> PipelineConfig:
+        if self.low_pass_hz is not None and not self.high_pass_hz < self.low_pass_hz < self.fs / 2:
+            raise ValueError(
+                f"low_pass_hz is {self.low_pass_hz:g}, expected over high_pass_hz, {self.high_pass_hz:g}, "
+                f"and under half of fs, {self.fs / 2:g}"
+            )
+        return self
 
 
 class SessionsConfig(Settings):

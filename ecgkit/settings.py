@@ -50,7 +50,9 @@ def checked(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mod
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_describe(problem, model) for problem in error.errors()]
+        found = error.errors()
+        inner = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
+        lines = [_describe(problem, model) for problem in found if problem["loc"] not in inner]
         raise ConfigError(f"{where}: " + "; ".join(lines)) from error
 
 
@@ -108,7 +110,10 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         return unknown("setting", field, names) if names else f"{field}: not a setting that is known here"
     if problem["type"] == "missing":
         return f"{field}: missing"
-    return f"{field}: {problem['msg'].lower()} (got {reprlib.repr(problem['input'])})"
+    quotes = "; YAML takes it for a number, put it in quotes" if problem["type"] == "string_type" else ""
+    if problem["type"] == "value_error":
+        return f"{field}: {problem['ctx']['error']}"
+    return f"{field}: {problem['msg'].lower()} (got {reprlib.repr(problem['input'])}{quotes})"
 
 
 def _names(model: type[BaseModel], place: Sequence[Any]) -> list[str]:

@@ -28,7 +28,7 @@ from ecgkit.stages import build_dataset, ingest, simulate
 from ecgkit.stages.evaluation import collect, evaluate, scores_as_json
 from ecgkit.stages.executing import run_fits
 from ecgkit.stages.fitting import EVERYTHING
-from ecgkit.stages.planning import plan_fits
+from ecgkit.stages.planning import find_leaks_by_scheme, plan_fits
 
 MODELS = {"DT4ECG (ResNet + SCA)": ("resnet", "sca"), "plain CNN": ("cnn", "none")}
 TASKS = {"subject": "identity", "condition": "state"}
@@ -70,12 +70,13 @@ def run_cell(study: Path, seed: int, model: str, split: str, options: argparse.N
         return
     shutil.rmtree(folder, ignore_errors=True)
     dataset = options.folder / f"dataset-{seed}.h5"
-    build_dataset.run(study, flags={"splits": {"seed": seed}}, out=dataset)
+    build_dataset.run(study, build_dataset.BuildOptions(flags={"splits": {"seed": seed}}, out=dataset))
     data = open_dataset(dataset)
     backbone, attention = MODELS[model]
     settings = TrainConfig(backbone=backbone, attention=attention, epochs=options.epochs, seed=seed)
-    tasks = plan_fits(data, split=SPLITS[split], evaluate=True)
-    tasks = [replace(task, keep_weights=False) for task in tasks if task.scheme != EVERYTHING]
+    planned = plan_fits(data, split=SPLITS[split], evaluate=True)
+    tasks = [replace(task, keep_weights=False) for task in planned if task.scheme != EVERYTHING]
+    leaks = find_leaks_by_scheme(data, tasks)
     with progress() as bars:
         run_fits(dataset, tasks, settings, folder, jobs=options.jobs, executor=None, progress=bars)
     rows = [
@@ -86,7 +87,7 @@ def run_cell(study: Path, seed: int, model: str, split: str, options: argparse.N
             "seed": seed,
             "accuracy": scores["accuracy"],
         }
-        for scheme in map(scores_as_json, evaluate(data, collect(data, tasks, folder)))
+        for scheme in map(scores_as_json, evaluate(data, collect(data, tasks, folder), leaks))
         for task, scores in scheme["tasks"].items()
     ]
     write_text(folder / "scores.json", json.dumps(rows, indent=1))

@@ -46,9 +46,12 @@ def _names(text: str) -> list[str]:
 def _bytes(text: str) -> int:
     """Read "2GB" as a number of bytes."""
     try:
-        return round(float(text[:-2]) * UNITS[text[-2:].upper()])
+        n_bytes = round(float(text[:-2]) * UNITS[text[-2:].upper()])
     except (KeyError, ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r}: expected a size such as 500MB or 2GB") from None
+        n_bytes = 0
+    if n_bytes <= 0:
+        raise click.BadParameter(f"{text!r}: expected a size such as 500MB or 2GB")
+    return n_bytes
 
 
 @click.command("build-dataset")
@@ -72,7 +75,7 @@ def _bytes(text: str) -> int:
 @click.option("--mains-hz", type=float, help="Mains frequency.  [default: the protocol's]")
 @click.option("--mains", help="auto, alias-notch or none.  [default: auto]")
 @click.option("--high-pass-hz", type=float, help="High-pass, Hz.  [default: 0.5]")
-@click.option("--low-pass-hz", type=float, help="Low-pass, Hz.  [default: the resampler's alone]")
+@click.option("--low-pass-hz", metavar="NUMBER", help="Low-pass, Hz.  [default: the resampler's alone]")
 @click.option("--polarity", help="as-recorded or upright.  [default: as-recorded]")
 @click.option(
     "--scale",
@@ -80,10 +83,12 @@ def _bytes(text: str) -> int:
 )
 @click.option("--window-s", type=float, help="Length of a window, seconds.  [default: 3]")
 @click.option(
-    "--stride-s", type=float, help="From window to window, seconds.  [default: the window's length]"
+    "--stride-s", metavar="NUMBER", help="From window to window, seconds.  [default: the window's length]"
 )
 @click.option(
-    "--r-peak-at-s", type=float, help="A window for each beat, its R peak so many seconds after its start."
+    "--r-peak-at-s",
+    metavar="NUMBER",
+    help="A window for each beat, its R peak so many seconds after its start.",
 )
 @click.option("--min-quality", help="Leave out windows below doubtful, or below accept.  [default: keep all]")
 @click.option("--split-seed", type=int, help="Seed of the splits.  [default: 0]")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.dataset.schema import CODED_COLUMNS, FORMAT, HASH, NUMBER_COLUMNS, VOCABULARIES, WINDOWS
-from ecgkit.dataset.shard_files import has_shards, open_shards
+from ecgkit.dataset.shard_files import SHARD_NAME, has_shards, open_shards
 from ecgkit.dataset.shards import AnyWindows, ShardedWindows
 from ecgkit.dataset.stored_table import (
     read_columns,
@@ -211,6 +211,8 @@ def open_dataset(path: Path | str) -> Dataset:
     path = Path(path)
     if not path.is_file():
         raise DatasetError(f"{path}: no data set here. Build one with: ecgkit build-dataset")
+    if shard := SHARD_NAME.fullmatch(path.name):
+        raise DatasetError(f"{path}: a shard; open the data set's own file, {shard[1]}.h5")
     with (
         open_h5(path, file_format=FORMAT, versions=tuple(READERS), error=DatasetError) as file,
         path.open("rb") as raw,

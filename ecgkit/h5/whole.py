@@ -126,7 +126,7 @@ def open_h5(
     try:
         with h5py.File(path, "r") as file:
             if (found := stamp(file, "format", error=error)) != file_format:
-                raise error(f"{path}: format is {found!r}, expected {file_format!r}; move it elsewhere")
+                raise error(f"{path}: format is {found!r}, expected {file_format!r}: name another file")
             if (version := stamp(file, "format_version", error=error)) not in versions:
                 raise error(
                     f"{path}: {file_format} version {version!r}, this ecgkit reads {', '.join(versions)}. "
@@ -138,8 +138,8 @@ def open_h5(
             why = os.strerror(problem.errno).lower()
             raise error(f"{path}: can't be opened ({why}); check its permissions") from problem
         raise error(
-            f"{path}: damaged, or not a whole {file_format} file ({problem}); "
-            "if it is the right one, remove it and write it anew"
+            f"{path}: damaged, or not a whole {file_format} file ({problem}); if it should be one of "
+            "ecgkit's, make it anew"
         ) from problem
 
 

@@ -178,7 +178,7 @@ def test_ingest_refuses_a_broken_protocol(tmp_path: Path, text: str) -> None:
         ),
         ("participants.tsv", b"participant_id\nsub-01\n01\n", "line 3: participant '01' for the second time"),
         ("sessions/sub-01_visit-1_cond-rest_take-1.h5", b"", "damaged, or not a whole ecgkit-session file"),
-        ("sessions/sub-01_visit-1_cond-rest_take-1.h5", b"text", "remove it and write it anew"),
+        ("sessions/sub-01_visit-1_cond-rest_take-1.h5", b"text", "make it anew"),
         ("sessions/sub-mine.h5", None, "rename it back, or ingest the recording anew"),
     ],
 )

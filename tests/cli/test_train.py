@@ -106,8 +106,8 @@ def test_train_without_a_data_set_says_how_to_get_one(
 
 
 def test_train_lists_the_names_that_it_knows(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("train", "--study", study, "--backbone", "lstm") == 2
-    assert "known are: cnn, resnet" in capsys.readouterr().err
+    assert call("train", "--study", study, "--backbone", "gru") == 2
+    assert "known are: cnn, densenet" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C can't be sent to one process on Windows")

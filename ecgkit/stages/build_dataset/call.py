@@ -99,7 +99,7 @@ def run(
     )
     versions = {"ecgkit": __version__, **{name: version(name) for name in COMPUTED_BY}}
     with parts_folder(path) as folder:
-        jobs = options.jobs if options.cluster else options.jobs or jobs_for(chosen.kept)
+        jobs = options.jobs or (jobs_for(chosen.kept) if options.cluster is None else None)
         with workers(jobs, executor, cluster=options.cluster) as pool:
             cut = cut_all(chosen.kept, config.pipeline, folder, versions, executor=pool, progress=listener)
         without = chosen.left_out | _left_out(chosen.kept, cut.reasons)

@@ -29,6 +29,7 @@ TASK = "clean and cut"
 SAMPLES_A_JOB = 200_000_000  # what takes about as long as it takes a process to start
 CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", *LEAD_COLUMNS)
 LOCK_FILE = ".lock"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 PART_FILE = re.compile(r"[0-9a-f]{32}\.h5")
 
@@ -204,7 +205,7 @@ def parts_folder(target: Path) -> Iterator[Path]:
     """Give the folder of a data set's parts, this process alone; it goes if the block succeeds.
 
     After an error or an interrupt parts stay, so that they need not be made again; but not where the disk is
-    at fault, which may be full of them.
+    full, maybe of them.
 
     Raises
     ------
@@ -233,8 +234,9 @@ def parts_folder(target: Path) -> Iterator[Path]:
         stack.callback(_tidy, folder)
         try:
             yield folder
-        except OSError:
-            _remove_parts(folder)
+        except OSError as error:
+            if error.errno in FULL:
+                _remove_parts(folder)
             raise
         _remove_parts(folder)
 
