@@ -308,9 +308,13 @@ def started_workers() -> Iterator[dict[str, Executor | None]]:
         if find_spec("distributed") is None:
             yield {ONE: None, TWO: pool}
             return
+        import dask
         from distributed import Client, LocalCluster
 
+        # dask tells its workers' malloc to give memory back at once, which costs NumPy as much again
+        malloc = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
         with (
+            dask.config.set(malloc),
             LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
             Client(cluster) as client,
         ):
