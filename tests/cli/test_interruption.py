@@ -85,7 +85,9 @@ def launch(signal_name: str, study: Path, product: Path, *args: object) -> list[
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What lies in a folder, but for what a build that was stopped had cut."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.parent.suffix != ".parts"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def exit_code(*args: object) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clusters import end, local_cluster, refuse, slow_square
+from support.clusters import end, local_cluster, needs_loopback, refuse, slow_square
 
 from ecgkit.errors import ConfigError, DatasetError
 from ecgkit.stages import workers as module
@@ -131,6 +131,7 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    needs_loopback()
     monkeypatch.setattr(module, "ANSWER_S", 0.5)
 
 
@@ -218,6 +219,7 @@ if __name__ == "__main__":
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 def test_a_scheduler_that_ends_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    needs_loopback()
     script = tmp_path / "cluster.py"
     script.write_text(CLUSTER, encoding="utf-8")
     tests = str(Path(__file__).parents[1])
