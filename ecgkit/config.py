@@ -106,18 +106,47 @@ class SplitConfig(Settings):
     gap_s: Annotated[float, Field(ge=0, le=3600, description="left out between blocks, seconds")] = 3.0
 
 
+class AugmentationConfig(Settings):
+    """How far training windows are varied, each anew in each epoch; 0 leaves a variation out.
+
+    Heights are in units of the windows: of their height, 0 to 1, where they are scaled.
+    """
+
+    amplitude: Annotated[float, Field(ge=0, le=9, description="factor from 1/(1 + a) to 1 + a")] = 0.0
+    baseline: Annotated[float, Field(ge=0, le=100, description="height of a slow wave")] = 0.0
+    noise: Annotated[float, Field(ge=0, le=100, description="SD of white noise")] = 0.0
+    mains: Annotated[float, Field(ge=0, le=100, description="most amplitude of a mains sine")] = 0.0
+    time_stretch: Annotated[float, Field(ge=0, le=1, description="factor from 1/(1 + s) to 1 + s")] = 0.0
+    lead_inversion: Annotated[float, Field(ge=0, le=1, description="probability to turn a window over")] = 0.0
+
+
 class TrainConfig(Settings):
     """How DT4ECG is trained (paper: training details; our decisions where it is silent)."""
 
+    task: Annotated[
+        Literal["both", "subject", "condition"], Field(description="what one network learns; both: dual task")
+    ] = "both"
     backbone: Annotated[str, Field(description="name of the backbone")] = "resnet"
     attention: Annotated[str, Field(description="name of the attention module")] = "sca"
     balancing: Annotated[str, Field(description="how the two losses are weighed")] = "gradnorm"
     epochs: Annotated[int, Field(ge=1, le=100_000, description="passes over the training windows")] = 50
     batch_size: Annotated[int, Field(ge=2, le=65_536, description="windows a step")] = 16
     learning_rate: Annotated[float, Field(gt=0, le=10, description="Adam's")] = 0.001
+    schedule: Annotated[str, Field(description="course of the learning rate")] = "constant"
+    class_weights: Annotated[
+        Literal["none", "balanced"], Field(description="balanced: as if all classes were equally frequent")
+    ] = "none"
+    augmentation: AugmentationConfig = AugmentationConfig()
+    validation: Annotated[
+        bool,
+        Field(description="hold windows of the training back and keep the epoch that does best on them"),
+    ] = False
     seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of weights and batches")] = 0
     threads: Annotated[int, Field(ge=1, le=1024, description="CPU threads of one training")] = 1
     device: Annotated[str, Field(description="cpu, cuda, cuda:1 …; auto: cuda where there is one")] = "auto"
+    precision: Annotated[
+        Literal["float32", "mixed"], Field(description="mixed: bfloat16 where it is safe")
+    ] = "float32"
 
 
 class Config(Settings):

@@ -197,6 +197,11 @@ def last_shared_weight(model: DualTaskNet) -> nn.Parameter:
     return weight
 
 
+def trunk_weights(model: DualTaskNet) -> tuple[nn.Parameter, ...]:
+    """Return all weights that both tasks share: every one but the heads'."""
+    return (*model.backbone.parameters(), *model.attention.parameters())
+
+
 def _feature_shape(spec: ModelSpec) -> tuple[int, int]:
     """Return channels and steps after the backbone, found by running it on shapes alone."""
     with torch.device("meta"), torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,8 @@ class FitTask:
         Whether these weights become the run's.
     dataset_sha256
         Hash of the data set that the fit was planned for.
+    split_seed
+        Folds dealt anew with this seed, and the data set's other settings; None: the data set's own.
     """
 
     scheme: str
@@ -51,6 +53,7 @@ class FitTask:
     scored: tuple[str, ...] = ()
     keep_weights: bool = False
     dataset_sha256: str = field(kw_only=True)
+    split_seed: int | None = None
 
     def folder(self, fits: Path) -> Path:
         """Return where this fit writes, below the folder of all fits."""
@@ -64,8 +67,18 @@ class FitTask:
 
         if self.scheme == EVERYTHING:
             return np.arange(len(data)), np.arange(0)
-        roles = data.split(self.scheme)[self.fold]
+        roles = folds(data, self.scheme, self.split_seed)[self.fold]
         return np.flatnonzero(roles == TRAIN), np.flatnonzero(roles == TEST)
+
+
+def folds(data: Dataset, scheme: str, split_seed: int | None) -> Mapping[str, NDArray[np.uint8]]:
+    """Return a scheme's folds, ``fold -> role of each row``: the data set's own, or those of another seed."""
+    from ecgkit.splits import make_folds
+
+    if split_seed is None:
+        return data.split(scheme)
+    settings = {**data.split_settings, "seed": split_seed}
+    return make_folds(data.window_table, scheme, **settings)
 
 
 def model_spec(data: Dataset, settings: TrainConfig) -> ModelSpec:
@@ -149,10 +162,12 @@ def _refuse_another(data: Dataset, task: FitTask) -> None:
 
 def fit_settings(settings: TrainConfig) -> FitSettings:
     """Return what the training loop needs of the settings."""
+    from ecgkit.training.augment import Augmentation
     from ecgkit.training.loop import FitSettings
 
     names = (field.name for field in dataclasses.fields(FitSettings))
-    return FitSettings(**{name: getattr(settings, name) for name in names})
+    values = {name: getattr(settings, name) for name in names}
+    return FitSettings(**{**values, "augmentation": Augmentation(**settings.augmentation.model_dump())})
 
 
 def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:

@@ -16,8 +16,9 @@ from torch import Tensor
 from ecgkit.dataset.batches import Batches
 from ecgkit.errors import TrainingError
 from ecgkit.lookup import pick
-from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model, last_shared_weight
-from ecgkit.training.balancing import BALANCERS, Balancer
+from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model, last_shared_weight, trunk_weights
+from ecgkit.training.augment import NONE, Augmentation
+from ecgkit.training.balancing import BALANCERS, Balancer, Shared
 from ecgkit.training.device import reproducible, resolve_device, use_threads
 from ecgkit.training.supply import (
     UNKNOWN,
@@ -51,6 +52,14 @@ class FitSettings:
         CPU threads.
     device
         Name for `resolve_device`.
+    schedule
+        Name in `ecgkit.training.schedule.SCHEDULES`: the learning rate over the training.
+    class_weights
+        "none", or "balanced": each known label weighs as if all classes were equally frequent.
+    precision
+        "float32", or "mixed": bfloat16 where torch holds it safe.
+    augmentation
+        How training windows are varied; an empty one changes nothing.
     """
 
     epochs: int
@@ -60,6 +69,10 @@ class FitSettings:
     seed: int
     threads: int
     device: str
+    schedule: str = "constant"
+    class_weights: str = "none"
+    precision: str = "float32"
+    augmentation: Augmentation = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,7 @@ def fit(
         optimizer = torch.optim.Adam(
             model.parameters(), lr=settings.learning_rate, fused=device.type in ("cpu", "cuda")
         )
-        balancing = balancer((spec.n_subjects, spec.n_conditions), device=device)
+        balancing: Balancer = balancer((spec.n_subjects, spec.n_conditions)).to(device)
         for epoch, batches in zip(range(1, settings.epochs + 1), epochs, strict=False):
             start = time.perf_counter()
             seen = _run_epoch(model, batches, optimizer=optimizer, balancer=balancing)
@@ -262,15 +275,14 @@ def _run_epoch(
     optimizer: torch.optim.Optimizer,
     balancer: Balancer,
 ) -> dict[str, float]:
-    shared = last_shared_weight(model)
+    shared = Shared(last_shared_weight(model), trunk_weights(model))
     parts, steps, n_seen = [], _Steps(), 0
     model.train()
     for windows, subjects, conditions in batches:
         optimizer.zero_grad(set_to_none=True)
         subject, condition = model(windows)  # (B, subjects), (B, conditions)
         losses = known_cross_entropy(subject, subjects), known_cross_entropy(condition, conditions)
-        balanced = balancer.combine(losses, shared)
-        balanced.loss.backward()  # type: ignore[no-untyped-call]
+        balanced = balancer.backward(losses, shared)
         optimizer.step()
         steps.labels.append((subjects, conditions))
         steps.logits.append((subject.detach(), condition.detach()))

@@ -1,13 +1,14 @@
-"""How the losses of several tasks become one.
+"""How the losses of several tasks drive one network.
 
-A balancer is built by ``factory(n_classes, device=...)``, where `n_classes` has one number per task, and is
-called once a step. A row of `BALANCERS` is all that a new one needs.
+A balancer is built by ``factory(n_classes)``, where `n_classes` has one number per task, and is called once
+a step. A row of `BALANCERS` is all that a new one needs. What it remembers from step to step lies in buffers, what
+it learns in parameters: they are saved with a training that is to be gone on with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,37 +21,69 @@ BALANCERS = {
     "dt4ecg-stateless": "ecgkit.training.balancing.dt4ecg:stateless",
 }
 
+Mean = Callable[[Tensor], Tensor]
 
-class Balanced(NamedTuple):
-    """What a balancer makes of one step's losses.
+
+class Shared(NamedTuple):
+    """What of a network all tasks share.
 
     Attributes
     ----------
-    loss
-        The scalar to go backward from.
-    weights
-        (M,), the tasks' weights in it.
-    gradient_norms
-        (M,), norm of each unweighted loss's gradient at the last shared weights; NaN where it was not needed.
+    last
+        The last weight that they share, which gradients are compared at.
+    trunk
+        All parameters that they share: every one but the heads'.
     """
 
-    loss: Tensor
+    last: nn.Parameter
+    trunk: tuple[nn.Parameter, ...]
+
+
+class Balanced(NamedTuple):
+    """What a balancer made of one step's losses.
+
+    Attributes
+    ----------
+    weights
+        (M,), the tasks' weights in the step.
+    gradient_norms
+        (M,), norm of each unweighted loss's gradient at the last shared weight; NaN where it was not needed.
+    """
+
     weights: Tensor
     gradient_norms: Tensor
 
 
-class Balancer(Protocol):
-    """Combine one step's losses; may remember weights from step to step."""
-
-    def combine(self, losses: Sequence[Tensor], shared: nn.Parameter) -> Balanced:
-        """Weigh M scalar losses; `shared` is the last weight that all tasks share."""
-        ...
+def alone(tensor: Tensor) -> Tensor:
+    """Return the mean over the processes of a training that has one: the tensor itself."""
+    return tensor
 
 
-def gradient_norms(losses: Sequence[Tensor], shared: nn.Parameter) -> Tensor:
-    """Return the 2-norm of each loss's gradient with respect to `shared`, shape (M,).
+class Balancer(nn.Module):
+    """Base of all balancers."""
 
-    Only the part of the network above `shared` is walked; the graph stays for the step itself.
+    def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:
+        """Add the gradients of one step to all parameters.
+
+        Parameters
+        ----------
+        losses
+            M scalars, a task each.
+        mean
+            Over all processes that train together. Each adds the gradients of its own windows; what is
+            decided by gradients or losses must be decided by their mean, so that all decide alike.
+        """
+        raise NotImplementedError
+
+    def end_epoch(self, losses: Sequence[float]) -> None:
+        """Hear of an epoch's mean losses, (M,); NaN where a task had no known label."""
+
+
+def gradient_norms(losses: Sequence[Tensor], last: nn.Parameter, *, mean: Mean = alone) -> Tensor:
+    """Return the 2-norm of each loss's gradient with respect to `last`, shape (M,).
+
+    Only the part of the network above `last` is walked; the graph stays for the step itself.
     """
-    norms = [torch.autograd.grad(loss, shared, retain_graph=True)[0].norm() for loss in losses]
-    return torch.stack(norms)
+    return torch.stack(
+        [mean(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm() for loss in losses]
+    )

@@ -13,16 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ecgkit.training.balancing import Balanced, gradient_norms
+from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone, gradient_norms
 
 ALPHA = 2.0
 
 Update = Callable[[Tensor, Tensor], Tensor]
 
 
-class Algorithm1:
+class Algorithm1(Balancer):
     """Weights moved by the factors exp(alpha (delta_i - 1)); the network steps on the new ones.
 
     Parameters
@@ -33,15 +33,19 @@ class Algorithm1:
         ``(weights, factors) -> weights``, both (M,).
     """
 
-    def __init__(self, n_classes: Sequence[int], *, device: torch.device, update: Update) -> None:
-        self.weights = torch.ones(len(n_classes), device=device)
+    weights: Tensor
+
+    def __init__(self, n_classes: Sequence[int], *, update: Update) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.ones(len(n_classes)))
         self._update = update
 
-    def combine(self, losses: Sequence[Tensor], shared: nn.Parameter) -> Balanced:
-        """Move the weights, then weigh the losses."""
-        norms = gradient_norms(losses, shared)
+    def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:
+        """Move the weights, then go backward with the new ones."""
+        norms = gradient_norms(losses, shared.last, mean=mean)
         self.weights = self._update(self.weights, factors(norms))
-        return Balanced(self.weights @ torch.stack(list(losses)), self.weights, norms)
+        (self.weights @ torch.stack(list(losses))).backward()  # type: ignore[no-untyped-call]
+        return Balanced(self.weights, norms)
 
 
 def factors(norms: Tensor, *, alpha: float = ALPHA) -> Tensor:

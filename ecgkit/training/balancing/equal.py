@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ecgkit.training.balancing import Balanced
+from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone
 
 
-class Equal:
+class Equal(Balancer):
     """Weigh every task by 1."""
 
-    def __init__(self, n_classes: Sequence[int], *, device: torch.device) -> None:
-        self.weights = torch.ones(len(n_classes), device=device)
-        self._norms = torch.full_like(self.weights, torch.nan)
+    weights: Tensor
 
-    def combine(self, losses: Sequence[Tensor], shared: nn.Parameter) -> Balanced:  # noqa: ARG002
-        """Add the losses up."""
-        return Balanced(torch.stack(list(losses)).sum(), self.weights, self._norms)
+    def __init__(self, n_classes: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.ones(len(n_classes)))
+
+    def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:  # noqa: ARG002
+        """Go backward from the sum of the losses."""
+        torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
+        return Balanced(self.weights, torch.full_like(self.weights, torch.nan))

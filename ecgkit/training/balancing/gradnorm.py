@@ -9,16 +9,16 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ecgkit.training.balancing import Balanced, gradient_norms
+from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone, gradient_norms
 
 ALPHA = 1.5
 WEIGHT_STEP = 0.025
 FLOOR = 1e-3
 
 
-class GradNorm:
+class GradNorm(Balancer):
     """Task weights that follow the norms of the tasks' gradients.
 
     The network steps on the weights as they are, then the weights take one plain gradient step. A
@@ -31,18 +31,24 @@ class GradNorm:
         Classes of each task.
     """
 
-    def __init__(self, n_classes: Sequence[int], *, device: torch.device) -> None:
-        self.weights = torch.ones(len(n_classes), device=device)
-        self._initial = torch.tensor([math.log(n) for n in n_classes], device=device)
+    weights: Tensor
+    _initial: Tensor
 
-    def combine(self, losses: Sequence[Tensor], shared: nn.Parameter) -> Balanced:
-        """Weigh the losses with the weights so far, then move the weights."""
-        norms = gradient_norms(losses, shared)
+    def __init__(self, n_classes: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.ones(len(n_classes)))
+        initial = torch.tensor([math.log(n) for n in n_classes])
+        self.register_buffer("_initial", initial, persistent=False)
+
+    def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:
+        """Go backward with the weights so far, then move the weights."""
+        norms = gradient_norms(losses, shared.last, mean=mean)
         together = torch.stack(list(losses))  # (M,)
         weights = self.weights
-        slope = weight_gradient(weights, norms, together.detach() / self._initial)
+        slope = weight_gradient(weights, norms, mean(together.detach()) / self._initial)
         self.weights = renormalised(weights - WEIGHT_STEP * slope)
-        return Balanced(weights @ together, weights, norms)
+        (weights @ together).backward()  # type: ignore[no-untyped-call]
+        return Balanced(weights, norms)
 
 
 def weight_gradient(weights: Tensor, norms: Tensor, loss_ratios: Tensor, *, alpha: float = ALPHA) -> Tensor:

@@ -1,0 +1,1 @@
+"""`ecgkit reproduce`: the paper's tables and figures on a data set of one's own, cell by cell."""
