@@ -1,4 +1,4 @@
-"""``python -m ecgkit`` is the same as ``ecgkit``."""
+"""``python -m ecgkit``: the command line."""
 
 from ecgkit.cli import main
 

@@ -148,6 +148,13 @@ class TrainConfig(Settings):
         Literal["float32", "mixed"], Field(description="mixed: bfloat16 where it is safe")
     ] = "float32"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_task_needs_no_balancing(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("task") in ("subject", "condition"):
+            return {"balancing": "single-task", **values}
+        return values
+
 
 class Config(Settings):
     """Everything that a config file may set."""
@@ -191,5 +198,16 @@ def load_config(path: Path | None = None, *layers: Mapping[str, Any]) -> Config:
                 continue
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{path}: section {section!r}: expected names and values, got {values!r}")
-            merged.setdefault(section, {}).update({k: v for k, v in values.items() if v is not None})
+            _lay_over(merged.setdefault(section, {}), values)
     return checked(Config, {"preset": preset, **merged}, where=str(path or "settings"))
+
+
+def _lay_over(under: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Let values replace those of a layer below; None changes nothing, groups of settings are merged."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and isinstance(under.get(name), Mapping):
+            group = dict(under[name])
+            _lay_over(group, value)
+            under[name] = group
+        elif value is not None:
+            under[name] = value

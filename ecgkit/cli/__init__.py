@@ -48,6 +48,11 @@ COMMANDS = {
 EXTRAS = {
     "torch": "train",
     "safetensors": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "onnxruntime": "train",
+    "lightning_fabric": "fabric",
+    "tensorboard": "tensorboard",
     "pyarrow": "exports",
     "edfio": "formats",
     "distributed": "cluster",

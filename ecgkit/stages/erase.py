@@ -22,7 +22,7 @@ from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
 from ecgkit.study.labels import LabelTable, labels_text, read_label_table
-from ecgkit.study.runs import read_card, run_folders
+from ecgkit.study.runs import read_card, run_folders, unfinished_trainings
 from ecgkit.study.session_file import SessionHeader, read_observations, read_session, read_sound_headers
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -147,6 +147,8 @@ def run(study_folder: Path, subject: str) -> Erasure:
             change.remove(study.page_path)
         for name in found.runs:
             change.remove(study.runs_folder / name)
+        for folder in unfinished_trainings(study):  # all of them: they don't say whom they are trained with
+            change.remove(folder)
         change.note("erase", sessions=len(found.sessions))
         for path in parts:  # before the change counts: afterwards nobody would look for them again
             path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.dataset.read import Dataset
+from ecgkit.metrics.calibration import log_softmax
 from ecgkit.metrics.classification import ClassificationScores, score
 from ecgkit.metrics.intervals import wilson
 from ecgkit.report.run import SchemeScores, TaskScores
@@ -19,6 +20,8 @@ from ecgkit.report.svg import Share
 from ecgkit.splits import Leak, describe_leaks, find_scheme
 from ecgkit.stages.fitting import LOGITS_FILE, FitTask
 
+UNKNOWN = "unknown"  # the task of telling people apart who are not enrolled: nothing to score
+UNKNOWN_SCHEME = "leave-subjects-out"
 PREDICTION_COLUMNS = (
     "scheme",
     "fold",
@@ -38,6 +41,8 @@ class Answers:
 
     Attributes
     ----------
+    task
+        "subject" or "condition"; `UNKNOWN` for what the subject head says of people it was not trained on.
     rows
         Rows of the data set, (N,).
     fold
@@ -68,21 +73,31 @@ class Answers:
         return highest
 
 
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return log-probabilities, (N, classes), float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    normed: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return normed
-
-
 def collect(data: Dataset, tasks: Sequence[FitTask], fits: Path) -> list[Answers]:
-    """Read what the fits left behind; only the tasks that a scheme can test."""
-    schemes = dict.fromkeys(task.scheme for task in tasks if task.scored)
+    """Read what the fits left behind; only the tasks that a scheme can test, and that were trained."""
+    schemes = {task.scheme: task.scored for task in tasks if task.scored}
     return [
-        _answers(data, [task for task in tasks if task.scheme == scheme], fits, name)
-        for scheme in schemes
-        for name in find_scheme(scheme).scores
+        _answers(data, _of_scheme(tasks, scheme), fits, name)
+        for scheme, scored in schemes.items()
+        for name in scored
     ]
+
+
+def collect_unknown(data: Dataset, tasks: Sequence[FitTask], fits: Path) -> Answers | None:
+    """Read what the subject heads of leave-subjects-out said of the people who were left out.
+
+    These are not enrolled there, so that each name given to them is a false one. None without such fits,
+    or without such heads.
+    """
+    left_out = _of_scheme(tasks, UNKNOWN_SCHEME)
+    if not left_out:
+        return None
+    answers = _answers(data, left_out, fits, "subject")
+    return replace(answers, task=UNKNOWN) if answers.logits.shape[1] else None
+
+
+def _of_scheme(tasks: Sequence[FitTask], scheme: str) -> list[FitTask]:
+    return [task for task in tasks if task.scheme == scheme]
 
 
 def evaluate(
@@ -124,7 +139,10 @@ def write_predictions(path: Path, data: Dataset, answers: Sequence[Answers]) -> 
 
 
 def write_out_of_fold(path: Path, answers: Sequence[Answers]) -> None:
-    """Write the outputs for every tested window: arrays ``<scheme>/<task>/rows`` (N,) and ``…/logits``."""
+    """Write the outputs for every tested window: arrays ``<scheme>/<task>/rows`` (N,) and ``…/logits``.
+
+    The task is "subject", "condition", or "unknown": the subject head's for people it was not trained on.
+    """
     arrays: dict[str, Any] = {f"{part.scheme}/{part.task}/rows": part.rows for part in answers}
     arrays |= {f"{part.scheme}/{part.task}/logits": part.logits for part in answers}
     np.savez_compressed(path, **arrays)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgkit.errors import TrainingError
 from ecgkit.progress import Progress
-from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, run_fit
-from ecgkit.stages.workers import interrupts_held, processes
+from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, go_on_from, run_fit
+from ecgkit.stages.workers import interrupts_held
 
 if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
@@ -57,8 +55,9 @@ class Follower:
 
 
 def _note(epoch: dict[str, str]) -> str:
-    """Say how both tasks do on the training windows."""
-    return f"identity {float(epoch['subject_accuracy']):.2f} state {float(epoch['condition_accuracy']):.2f}"
+    """Say how each task does on the training windows."""
+    shown = {"identity": epoch["subject_accuracy"], "state": epoch["condition_accuracy"]}
+    return " ".join(f"{name} {float(accuracy):.2f}" for name, accuracy in shown.items() if accuracy)
 
 
 def run_fits(
@@ -67,20 +66,17 @@ def run_fits(
     settings: TrainConfig,
     fits: Path,
     *,
-    jobs: int,
     executor: Executor | None,
     progress: Progress,
 ) -> None:
-    """Do all fits: in this process for one job, in processes of our own, or on an executor.
+    """Do all fits that are not done yet; those that were interrupted go on.
 
     Parameters
     ----------
-    jobs
-        Processes; not used where there is an executor.
     executor
-        Any executor whose workers see the same disk; it is left running.
+        Where they run, side by side; None: in this process, one after the other.
     progress
-        Hears of every epoch, a task a scheme.
+        Hears of every epoch, a task a scheme; of those done earlier too.
 
     Raises
     ------
@@ -88,16 +84,17 @@ def run_fits(
         A fit failed; the others are stopped.
     """
     for task in tasks:
-        task.folder(fits).mkdir(parents=True)
+        task.folder(fits).mkdir(parents=True, exist_ok=True)
+        if not task.is_done(fits):
+            go_on_from(task.folder(fits))
     follower = Follower(tasks, fits, epochs=settings.epochs, progress=progress)
+    follower.poll()
+    left = [task for task in tasks if not task.is_done(fits)]
     if executor is not None:
-        _run_on(executor, dataset, tasks, settings, fits, follower=follower)
-    elif jobs == 1:
-        for task in tasks:
-            run_fit(dataset, task, settings, fits, on_epoch=follower.poll)
+        _run_on(executor, dataset, left, settings, fits, follower=follower)
     else:
-        with processes(min(jobs, len(tasks))) as pool:
-            _run_on(pool, dataset, tasks, settings, fits, follower=follower)
+        for task in left:
+            run_fit(dataset, task, settings, fits, on_epoch=follower.poll)
 
 
 def _run_on(
@@ -119,11 +116,6 @@ def _run_on(
             for future in done:
                 future.result()
             follower.poll()
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            "a training process was ended from outside, often for want of memory; try fewer side by side "
-            "with --jobs 1, or a smaller --batch-size"
-        ) from error
     finally:
         for future in futures:
             future.cancel()

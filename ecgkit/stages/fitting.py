@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkit.errors import DatasetError
+from ecgkit.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
     from ecgkit.dataset.read import Dataset
     from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.splits.validation import HeldBack
     from ecgkit.training.loop import EpochRecord, FitSettings
     from ecgkit.training.supply import Labelled
     from ecgkit.training.weights import RunCard
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 EVERYTHING = "all"
 HISTORY_FILE = "history.csv"
 LOGITS_FILE = "logits.npz"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+DONE_FILE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class FitTask:
         roles = folds(data, self.scheme, self.split_seed)[self.fold]
         return np.flatnonzero(roles == TRAIN), np.flatnonzero(roles == TEST)
 
+    def is_done(self, fits: Path) -> bool:
+        """Whether the fit is there, whole."""
+        return (self.folder(fits) / DONE_FILE).is_file()
+
 
 def folds(data: Dataset, scheme: str, split_seed: int | None) -> Mapping[str, NDArray[np.uint8]]:
     """Return a scheme's folds, ``fold -> role of each row``: the data set's own, or those of another seed."""
@@ -90,8 +98,8 @@ def model_spec(data: Dataset, settings: TrainConfig) -> ModelSpec:
         attention=settings.attention,
         n_leads=data.windows.shape[1],
         n_samples=data.windows.shape[2],
-        n_subjects=len(data.subjects),
-        n_conditions=len(data.conditions),
+        n_subjects=0 if settings.task == "condition" else len(data.subjects),
+        n_conditions=0 if settings.task == "subject" else len(data.conditions),
     )
 
 
@@ -105,14 +113,15 @@ def run_fit(
     """Do one fit and leave its history, its test outputs and, where wanted, its weights in its folder.
 
     This is what an executor calls, perhaps on another machine: paths and settings go in, nothing
-    comes back. The epochs can be followed by the history file, which grows by a line each.
+    comes back. The epochs can be followed by the history file, which grows by a line each. A fit that was
+    interrupted goes on after its last whole epoch, and ends with the same weights as if it had not been.
 
     Parameters
     ----------
     dataset
         The data set file; each worker opens it itself.
     fits
-        Folder of all fits; this one's is there and empty. If it is taken away, the fit ends in an error.
+        Folder of all fits; this one's is there. If it is taken away, the fit ends in an error.
     on_epoch
         Called after each epoch's line was written; for fits in this process.
 
@@ -126,10 +135,14 @@ def run_fit(
     from ecgkit.training.supply import in_order
     from ecgkit.training.weights import save_weights
 
+    if task.is_done(fits):
+        return
     data = open_dataset(dataset)
     _refuse_another(data, task)
     train, test = task.rows(data)
+    held = _held_back(data, task, train) if settings.validation else None
     folder = task.folder(fits)
+    go_on_from(folder)
 
     def write_epoch(record: EpochRecord) -> None:
         append_history(folder / HISTORY_FILE, task, record)
@@ -138,10 +151,12 @@ def run_fit(
 
     model = fit(
         model_spec(data, settings),
-        _labelled(data, train),
-        settings=fit_settings(settings),
+        _labelled(data, held.train if held else train),
+        settings=fit_settings(settings, fs=data.fs),
         on_epoch=write_epoch,
         monitor=_labelled(data, test) if len(test) else None,
+        validation=_labelled(data, held.validation, scored_by=held.scheme) if held else None,
+        checkpoint=folder / CHECKPOINT_FILE,
     )
     if len(test):
         tested = in_order(data.windows, test)
@@ -149,6 +164,33 @@ def run_fit(
         write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
     if task.keep_weights:
         save_weights(folder, model, run_card(data, task, settings))
+    write_text(folder / DONE_FILE, "")
+    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def go_on_from(folder: Path) -> None:
+    """Cut the history of a fit's folder to the epochs that its checkpoint has; without one, begin anew."""
+    from ecgkit.training.checkpoint import epoch_of
+
+    history, checkpoint = folder / HISTORY_FILE, folder / CHECKPOINT_FILE
+    if not history.exists():
+        return
+    n_epochs = epoch_of(checkpoint) if checkpoint.exists() else 0
+    lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = lines[: n_epochs + 1] if n_epochs else []
+    if len(kept) < len(lines):
+        write_text(history, "".join(kept))
+
+
+def _held_back(data: Dataset, task: FitTask, train: NDArray[np.int64]) -> HeldBack:
+    from ecgkit.splits.scheme import SplitSettings
+    from ecgkit.splits.validation import hold_back
+
+    settings: dict[str, Any] = dict(data.split_settings)
+    if task.split_seed is not None:
+        settings["seed"] = task.split_seed
+    scheme = None if task.scheme == EVERYTHING else task.scheme
+    return hold_back(data.window_table, train, scheme=scheme, settings=SplitSettings(**settings))
 
 
 def _refuse_another(data: Dataset, task: FitTask) -> None:
@@ -160,14 +202,14 @@ def _refuse_another(data: Dataset, task: FitTask) -> None:
         )
 
 
-def fit_settings(settings: TrainConfig) -> FitSettings:
-    """Return what the training loop needs of the settings."""
+def fit_settings(settings: TrainConfig, *, fs: float) -> FitSettings:
+    """Return what the training loop needs of the settings; `fs` is the windows' rate, Hz."""
     from ecgkit.training.augment import Augmentation
     from ecgkit.training.loop import FitSettings
 
-    names = (field.name for field in dataclasses.fields(FitSettings))
+    names = {field.name for field in dataclasses.fields(FitSettings)} - {"fs", "augmentation"}
     values = {name: getattr(settings, name) for name in names}
-    return FitSettings(**{**values, "augmentation": Augmentation(**settings.augmentation.model_dump())})
+    return FitSettings(**values, fs=fs, augmentation=Augmentation(**settings.augmentation.model_dump()))
 
 
 def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:
@@ -179,8 +221,8 @@ def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:
         spec=model_spec(data, settings),
         fs=data.fs,
         lead_names=data.leads,
-        subject_labels=data.subjects,
-        condition_labels=data.conditions,
+        subject_labels=() if settings.task == "condition" else data.subjects,
+        condition_labels=() if settings.task == "subject" else data.conditions,
         pipeline=dict(data.pipeline),
         dataset_sha256=data.sha256,
         split=task.scheme,
@@ -212,11 +254,22 @@ def write_logits(path: Path, rows: NDArray[np.int64], outputs: dict[str, NDArray
     np.savez(path, rows=rows, subject=outputs["subject"], condition=outputs["condition"])
 
 
-def _labelled(data: Dataset, rows: NDArray[np.int64]) -> Labelled:
-    """Return some rows of a data set with both labels; nothing is loaded."""
-    from ecgkit.training.supply import Labelled
+def _labelled(data: Dataset, rows: NDArray[np.int64], *, scored_by: str | None = None) -> Labelled:
+    """Return some rows of a data set with both labels; nothing is loaded.
 
-    return Labelled(data.windows, data.codes("subject"), data.codes("condition"), rows)
+    Where a scheme is named, the labels of a task that it can't score are not known.
+    """
+    import numpy as np
+
+    from ecgkit.splits import find_scheme
+    from ecgkit.training.supply import UNKNOWN, Labelled
+
+    known = ("subject", "condition") if scored_by is None else find_scheme(scored_by).scores
+    subjects, conditions = (
+        data.codes(column) if column in known else np.full(len(data), UNKNOWN)
+        for column in ("subject", "condition")
+    )
+    return Labelled(data.windows, subjects, conditions, rows)
 
 
 def _cell(value: Any) -> str:

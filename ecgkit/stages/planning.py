@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecgkit.config import PRESETS, load_config
+from ecgkit.config import PRESETS, TrainConfig, load_config
 from ecgkit.dataset.read import Dataset
 from ecgkit.errors import DatasetError, SplitError
+from ecgkit.files import write_text
 from ecgkit.settings import read_yaml
 from ecgkit.splits import HONEST, Leak, find_scheme
 from ecgkit.splits.claims import scheme_leaks
 from ecgkit.stages.fitting import EVERYTHING, FitTask
 
 LEAST_WINDOWS = 2
+PLAN_FILE = "plan.json"
 
 
-def plan_fits(data: Dataset, *, split: str | None, evaluate: bool) -> tuple[FitTask, ...]:
+def plan_fits(data: Dataset, *, split: str | None, evaluate: bool, task: str = "both") -> tuple[FitTask, ...]:
     """Say which fits a training takes.
 
     By default the folds of every honest scheme that the data set has, then one fit on all windows for
     the weights. Under one scheme: its folds; the weights are the fold's if there is only one, so that
-    they are the tested ones, else again those of a fit on all windows.
+    they are the tested ones, else again those of a fit on all windows. A network of one task is tested
+    under the schemes that can test it.
 
     Raises
     ------
@@ -35,20 +40,42 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool) -> tuple[FitT
     everything = FitTask(EVERYTHING, "0", keep_weights=True, dataset_sha256=data.sha256)
     if not evaluate:
         return (everything,)
-    chosen = [split] if split else [name for name in HONEST if name in data.schemes]
+    asked = [split] if split else [name for name in HONEST if name in data.schemes]
+    scored = {name: tasks_scored(name, task) for name in asked}
+    chosen = [name for name in asked if scored[name]]
     if not chosen:
+        what = f"--split {split} can't test" if split else "the data set holds no split to test"
         raise DatasetError(
-            f"{data.path}: the data set holds no split to test by; build it again with ecgkit build-dataset, "
-            "or train with --no-evaluate"
+            f"{data.path}: {what}{'' if task == 'both' else f' --task {task}'} by; take "
+            "another --split, build the data set again with ecgkit build-dataset, or train with --no-evaluate"
         )
     folds = [
-        FitTask(name, fold, scored=find_scheme(name).scores, dataset_sha256=data.sha256)
+        FitTask(name, fold, scored=scored[name], dataset_sha256=data.sha256)
         for name in chosen
         for fold in data.split(name)
     ]
     if split and len(folds) == 1:
         return (dataclasses.replace(folds[0], keep_weights=True),)
     return (*folds, everything)
+
+
+def tasks_scored(scheme: str, task: str) -> tuple[str, ...]:
+    """Return the tasks that a scheme can test, of those that are trained."""
+    return tuple(name for name in find_scheme(scheme).scores if task in ("both", name))
+
+
+def training_key(tasks: Sequence[FitTask], settings: TrainConfig) -> str:
+    """Return a name for a training: the same for the same data, folds, settings and versions."""
+    from ecgkit.training.weights import current_versions
+
+    content = [list(map(dataclasses.asdict, tasks)), settings.model_dump(), current_versions()]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_plan(folder: Path, *, about: str, tasks: Sequence[FitTask], epochs: int) -> None:
+    """Write what an unfinished training is, for who finds it."""
+    plan = {"about": about, "fits": [f"{task.scheme}/{task.fold}" for task in tasks], "epochs": epochs}
+    write_text(folder / PLAN_FILE, json.dumps(plan, indent=2) + "\n")
 
 
 def weights_note(tasks: Sequence[FitTask]) -> str:
@@ -84,14 +111,14 @@ def check_classes(data: Dataset) -> None:
                 )
 
 
-def not_evaluated(tasks: Sequence[FitTask]) -> list[str]:
-    """Tell which task no scheme of this data set can test."""
+def not_evaluated(tasks: Sequence[FitTask], *, task: str = "both") -> list[str]:
+    """Tell which of the trained tasks no scheme of this data set can test."""
     scored = {name for task in tasks for name in task.scored}
     ways = {
         "subject": "identity is not evaluated: no subject has two conditions or two visits",
         "condition": "the state is not evaluated: the data set holds no leave-subjects-out folds",
     }
-    return [text for name, text in ways.items() if name not in scored]
+    return [text for name, text in ways.items() if name not in scored and task in ("both", name)]
 
 
 def find_leaks_by_scheme(data: Dataset, tasks: Sequence[FitTask]) -> dict[str, tuple[Leak, ...]]:

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecgkit.errors import RunError, TrainingError
+from ecgkit.errors import EcgkitError, RunError, TrainingError
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.lookup import unknown
-from ecgkit.training.weights import CARD_FILE
+from ecgkit.stages.kept_work import LOCK_FILE, kept_work
+from ecgkit.stages.workers import WorkerError
+from ecgkit.study.runs import UNFINISHED
+from ecgkit.training.card import CARD_FILE
 
 LATEST = "latest"
 
@@ -49,6 +52,59 @@ class NewRun:
 
 
 @contextmanager
+def unfinished(runs: Path, out: Path | None, key: str) -> Iterator[Path]:
+    """Give the hidden folder that a training's fits are done in, this process alone; it goes when they are.
+
+    An interrupt or a killed process leaves it, so that the same training goes on from there. After an error
+    it goes: the same training would come to the same error.
+
+    Parameters
+    ----------
+    runs, out
+        Where the run will be.
+    key
+        Name of the training: the same for the same data, settings and versions.
+
+    Raises
+    ------
+    TrainingError
+        `out` holds something already, or the same training is under way.
+    """
+    refuse_taken(out)
+    parent = out.parent if out is not None else runs
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    try:
+        with kept_work(
+            parent / f"{UNFINISHED}{key}",
+            busy=f"{parent}: the same training is under way in another process; wait for it",
+            elsewhere="put --out on another disk",
+            error=TrainingError,
+        ) as folder:
+            try:
+                yield folder
+            except (EcgkitError, OSError) as error:
+                if not isinstance(error, WorkerError):
+                    _empty(folder)
+                raise
+            _empty(folder)
+    finally:
+        _remove_empty(made)
+
+
+def refuse_taken(out: Path | None) -> None:
+    """Refuse a place for a run that holds something already."""
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that a folder of a training holds but its lock."""
+    for path in folder.iterdir():
+        if path.name != LOCK_FILE:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+@contextmanager
 def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     """Give a hidden folder to fill; put it in place if the block succeeds, else remove it.
 
@@ -68,8 +124,7 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
     OSError
         Something in the folder can't be written; the error names the run's place, not the hidden folder.
     """
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
+    refuse_taken(out)
     parent = out.parent if out is not None else runs
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     parent.mkdir(parents=True, exist_ok=True)

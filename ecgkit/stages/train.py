@@ -40,14 +40,17 @@ from ecgkit.stages.planning import (
     not_evaluated,
     plan_fits,
     settings_not_used,
+    training_key,
     weights_note,
+    write_plan,
 )
-from ecgkit.stages.run_folder import new_run
+from ecgkit.stages.run_folder import new_run, unfinished
 from ecgkit.stages.run_page import describe_run, summary
 from ecgkit.stages.staleness import stale
-from ecgkit.stages.workers import default_jobs
+from ecgkit.stages.workers import default_jobs, workers
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import resolve_device
+from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
 
 METRICS_FORMAT = {"format": "ecgkit-metrics", "format_version": 1}
@@ -74,6 +77,10 @@ class TrainOptions:
         Whether to test at all; else only the weights are fitted.
     jobs
         Fits side by side; None for as many as there are CPUs for.
+    cluster
+        Address of a dask scheduler to run them on instead.
+    fresh
+        Begin anew where the same training was interrupted.
     """
 
     dataset: Path
@@ -84,6 +91,8 @@ class TrainOptions:
     split: str | None = None
     evaluate: bool = True
     jobs: int | None = None
+    cluster: str | None = None
+    fresh: bool = False
 
     @property
     def mode(self) -> str:
@@ -145,24 +154,24 @@ def run(
     data = open_dataset(options.dataset)
     _check_settings(data, settings)
     check_classes(data)
-    tasks = plan_fits(data, split=options.split, evaluate=options.evaluate)
+    tasks = plan_fits(data, split=options.split, evaluate=options.evaluate, task=settings.task)
     leaks = find_leaks_by_scheme(data, tasks)
-    warnings = _warnings(data, tasks, leaks, options)
-    with new_run(options.runs, options.out) as new:
-        fits = new.part / "fits"
-        run_fits(
-            options.dataset.resolve(),
-            tasks,
-            settings,
-            fits,
-            jobs=options.jobs or default_jobs(settings.threads),
-            executor=executor,
-            progress=progress or Silent(),
-        )
-        made = _evaluate(data, tasks, fits, leaks, started=started)
-        _gather(tasks, fits, new.part)
-        place = new.reserve()
-        _write_files(new.part, place, data, settings, made, mode=options.mode)
+    warnings = _warnings(data, tasks, leaks, options, settings.task)
+    with unfinished(options.runs, options.out, training_key(tasks, settings)) as work:
+        fits = work / "fits"
+        if options.fresh:
+            shutil.rmtree(fits, ignore_errors=True)
+        write_plan(work, about=summary(data, settings.model_dump()), tasks=tasks, epochs=settings.epochs)
+        jobs = None if options.cluster else min(options.jobs or default_jobs(settings.threads), len(tasks))
+        with workers(jobs, executor, cluster=options.cluster) as pool:
+            run_fits(
+                options.dataset.resolve(), tasks, settings, fits, executor=pool, progress=progress or Silent()
+            )
+        with new_run(options.runs, options.out) as new:
+            made = _evaluate(data, tasks, fits, leaks, started=started)
+            _gather(tasks, fits, new.part)
+            place = new.reserve()
+            _write_files(new.part, place, data, settings, made, mode=options.mode)
     return TrainSummary(
         run=place,
         about=summary(data, settings.model_dump()),
@@ -175,14 +184,18 @@ def run(
 
 
 def _warnings(
-    data: Dataset, tasks: Sequence[FitTask], leaks: Mapping[str, Sequence[Leak]], options: TrainOptions
+    data: Dataset,
+    tasks: Sequence[FitTask],
+    leaks: Mapping[str, Sequence[Leak]],
+    options: TrainOptions,
+    task: str,
 ) -> tuple[str, ...]:
     """Say what should be known before the scores are believed."""
     by_default = options.evaluate and options.split is None
     return (
         *stale(data),
         *(settings_not_used(data, options.config_file) if options.config_file else ()),
-        *(not_evaluated(tasks) if by_default else ()),
+        *(not_evaluated(tasks, task=task) if by_default else ()),
         *(sentence for name, found in leaks.items() for sentence in unexpected(find_scheme(name), found)),
     )
 
@@ -224,15 +237,14 @@ def _evaluate(
 
 
 def _gather(tasks: Sequence[FitTask], fits: Path, folder: Path) -> None:
-    """Move the weights up, join the histories, and remove the folder of fits."""
+    """Copy the weights, and join the histories."""
     kept = next(task for task in tasks if task.keep_weights).folder(fits)
     for name in (WEIGHTS_FILE, CARD_FILE):
-        (kept / name).rename(folder / name)
+        shutil.copyfile(kept / name, folder / name)
     with (folder / HISTORY_FILE).open("w", encoding="utf-8", newline="\n") as joined:
         for index, task in enumerate(tasks):
             lines = (task.folder(fits) / HISTORY_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
             joined.writelines(lines if index == 0 else lines[1:])
-    shutil.rmtree(fits)
 
 
 def _write_files(
@@ -278,6 +290,9 @@ def _check_options(options: TrainOptions) -> None:
 
 def _check_settings(data: Dataset, settings: TrainConfig) -> None:
     """Refuse unknown names and devices here, before any process is started."""
-    outline(model_spec(data, settings))
-    pick(BALANCERS, settings.balancing, what="balancing")
+    spec = model_spec(data, settings)
+    outline(spec)
+    classes = [n for n in (spec.n_subjects, spec.n_conditions) if n]
+    pick(BALANCERS, settings.balancing, what="balancing")(classes)
+    pick(SCHEDULES, settings.schedule, what="schedule")
     resolve_device(settings.device)

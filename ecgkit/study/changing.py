@@ -41,7 +41,7 @@ FILES = re.compile(
 )
 REMOVABLE = re.compile(
     rf"{FILES.pattern}|status\.html|dataset\.md|dataset\.[0-9a-f]{{12}}-[0-9]{{3}}\.h5"
-    r"|runs/[^./\\:][^/\\:]{0,200}"
+    r"|runs/(\.unfinished-[0-9a-f]{16}|[^./\\:][^/\\:]{0,200})"
 )
 
 

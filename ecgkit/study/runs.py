@@ -12,6 +12,7 @@ from ecgkit.study.folder import Study
 
 RUN_CARD = "run.json"
 MOST_CARD_BYTES = 16_000_000
+UNFINISHED = ".unfinished-"
 
 
 def run_folders(study: Study) -> tuple[Path, ...]:
@@ -19,6 +20,14 @@ def run_folders(study: Study) -> tuple[Path, ...]:
     if not study.runs_folder.is_dir():
         return ()
     return tuple(sorted(p for p in study.runs_folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
+
+
+def unfinished_trainings(study: Study) -> tuple[Path, ...]:
+    """Return the folders that interrupted trainings left to be gone on with, sorted by name."""
+    if not study.runs_folder.is_dir():
+        return ()
+    found = study.runs_folder.glob(f"{UNFINISHED}*")
+    return tuple(sorted(path for path in found if path.is_dir() and not path.is_symlink()))
 
 
 def read_card(run: Path) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study_page.write_page(status.run(folder))
     (folder / "sessions" / ".partial-0123456789abcdef.h5").write_bytes(f"sub-{GONE}".encode())
     (folder / "runs" / ".partial-0123456789abcdef").mkdir()
+    (folder / "runs" / ".unfinished-0123456789abcdef" / "fits").mkdir(parents=True)
     (folder / ".staged").mkdir()
     (folder / ".staged" / f"sub-{GONE}_visit-1_cond-rest_take-1.h5").write_bytes(GONE.encode())
     return study
@@ -71,7 +72,8 @@ def write_run(study: Study, name: str, subjects: list[str]) -> Path:
 
 
 def content(study: Study) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
+    found = (path for path in study.folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path: path.read_bytes() for path in found}
 
 
 def speaks_of(folder: Path, *texts: str) -> list[str]:

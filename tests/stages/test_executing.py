@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ecgkit.config import TrainConfig
-from ecgkit.errors import TrainingError
 from ecgkit.progress import Silent
 from ecgkit.stages.executing import Follower, run_fits
 from ecgkit.stages.fitting import FitTask, append_history
+from ecgkit.stages.workers import WorkerError, workers
 from ecgkit.training.loop import EpochRecord
 
 TASKS = (
@@ -95,16 +95,26 @@ class Ended(Executor):
         return self.futures[-1]
 
 
-def test_run_fits_says_what_to_do_when_a_process_is_ended(tmp_path: Path) -> None:
+def test_run_fits_calls_the_others_off_when_a_process_is_ended(tmp_path: Path) -> None:
     ended = Ended()
-    with pytest.raises(TrainingError, match="--jobs 1"):
-        run_fits(
-            tmp_path / "dataset.h5",
-            TASKS,
-            TrainConfig(),
-            tmp_path,
-            jobs=2,
-            executor=ended,
-            progress=Silent(),
-        )
+    with pytest.raises(WorkerError, match="--jobs 1"), workers(None, ended) as pool:
+        run_fits(tmp_path / "dataset.h5", TASKS, TrainConfig(), tmp_path, executor=pool, progress=Silent())
     assert ended.futures[1].cancelled()
+
+
+def test_run_fits_does_not_do_again_what_is_done(tmp_path: Path) -> None:
+    heard = Heard()
+    for task in TASKS:
+        task.folder(tmp_path).mkdir(parents=True)
+        for epoch in (1, 2):
+            append_history(task.folder(tmp_path) / "history.csv", task, record(epoch))
+        (task.folder(tmp_path) / "done").touch()
+    settings = TrainConfig(epochs=2)
+    # no such data set: a fit that began would end in an error
+    run_fits(tmp_path / "none.h5", TASKS, settings, tmp_path, executor=None, progress=heard)
+    assert [name for name, _ in heard.said] == [
+        "paper",
+        "final weights",
+        *2 * ["paper"],
+        *2 * ["final weights"],
+    ]

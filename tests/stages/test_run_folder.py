@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecgkit.errors import RunError, TrainingError
-from ecgkit.stages.run_folder import find_run, new_run, numbered_runs
+from ecgkit.stages.run_folder import find_run, new_run, numbered_runs, unfinished
+from ecgkit.stages.workers import WorkerError
 
 
 def make(runs: Path, out: Path | None = None) -> Path:
@@ -115,3 +116,52 @@ def test_find_run_refuses_a_file(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(RunError, match="this is a file"):
         find_run(str(file), None)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, WorkerError])
+def test_unfinished_is_there_again_after_an_interrupt(tmp_path: Path, error: type[BaseException]) -> None:
+    def interrupted() -> None:
+        with unfinished(tmp_path / "runs", None, "abc") as work:
+            (work / "half").write_text("x")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert numbered_runs(tmp_path / "runs") == []
+    with unfinished(tmp_path / "runs", None, "other") as work:
+        assert [path.name for path in work.iterdir()] == [".lock"]
+    with unfinished(tmp_path / "runs", None, "abc") as work:
+        assert (work / "half").read_text() == "x"
+    assert list(tmp_path.rglob("*")) == [tmp_path / "runs"]
+
+
+@pytest.mark.parametrize("error", [TrainingError, OSError])
+def test_unfinished_goes_after_an_error(tmp_path: Path, error: type[Exception]) -> None:
+    def failing() -> None:
+        with unfinished(tmp_path / "deep" / "runs", None, "abc") as work:
+            (work / "fits" / "paper").mkdir(parents=True)
+            raise error
+
+    with pytest.raises(error):
+        failing()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unfinished_is_for_one_process_at_a_time(tmp_path: Path) -> None:
+    with (
+        unfinished(tmp_path, None, "abc"),
+        pytest.raises(TrainingError, match="the same training is under way"),
+        unfinished(tmp_path, None, "abc"),
+    ):
+        pass
+
+
+def test_unfinished_refuses_a_taken_place_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    with (
+        pytest.raises(TrainingError, match="something here already"),
+        unfinished(tmp_path, tmp_path / "mine", "a"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from ecgkit.config import PipelineConfig
 from ecgkit.dataset.part import PartFile, is_sound, read_part, write_part
 from ecgkit.dataset.schema import LEAD_COLUMNS
 from ecgkit.errors import DatasetError, SignalError, StudyError
-from ecgkit.files import TEMPORARY_FILE, alone
+from ecgkit.files import TEMPORARY_FILE
 from ecgkit.progress import Progress
+from ecgkit.stages.kept_work import FULL, kept_work
 from ecgkit.stages.windows import CutWindows, at_least, cut_recording
 from ecgkit.stages.workers import default_jobs, in_order, unseen
 from ecgkit.study.session_file import SessionHeader, read_header, read_observations, read_session
@@ -28,9 +28,6 @@ from ecgkit.study.session_file import SessionHeader, read_header, read_observati
 TASK = "clean and cut"
 SAMPLES_A_JOB = 200_000_000  # what takes about as long as it takes a process to start
 CUT_COLUMNS = ("start_sample", "start_s", "heart_rate_bpm", *LEAD_COLUMNS)
-LOCK_FILE = ".lock"
-FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 PART_FILE = re.compile(r"[0-9a-f]{32}\.h5")
 
 
@@ -213,46 +210,21 @@ def parts_folder(target: Path) -> Iterator[Path]:
         Another process has it, the disk knows no locks, or it is no folder.
     """
     folder = target.parent / f".{target.name}.parts"
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DatasetError(f"{folder}: not a folder of ecgkit's; remove it")
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        stack.callback(_remove_if_empty, folder)
-        try:
-            stack.enter_context(alone(folder / LOCK_FILE, wait_s=0))
-        except TimeoutError as error:
-            raise DatasetError(
-                f"{target}: another ecgkit is building it; wait for that one, or give another --out"
-            ) from error
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            raise DatasetError(
-                f"{target}: files can't be locked on this disk ({error.strerror}), so two builds could not "
-                "be kept apart; give an --out on another disk"
-            ) from error
-        stack.callback(_tidy, folder)
+    busy = f"{target}: another ecgkit is building it; wait for that one, or give another --out"
+    elsewhere = "give an --out on another disk"
+    with kept_work(folder, busy=busy, elsewhere=elsewhere, error=DatasetError):
         try:
             yield folder
         except OSError as error:
             if error.errno in FULL:
                 _remove_parts(folder)
             raise
+        finally:
+            # what workers that were ended were writing
+            _remove_parts(
+                folder, but={path.name for path in folder.glob("*") if PART_FILE.fullmatch(path.name)}
+            )
         _remove_parts(folder)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what workers that were ended were writing, and the lock where no part is left."""
-    parts = {path.name for path in folder.glob("*") if PART_FILE.fullmatch(path.name)}
-    _remove_parts(folder, but=parts)
-    if not parts:
-        with suppress(PermissionError):  # Windows does not remove what is open
-            (folder / LOCK_FILE).unlink(missing_ok=True)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # parts are left for the next time, or somebody else's file lies in it
-        folder.rmdir()
 
 
 def _remove_parts(folder: Path, but: Iterable[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""What each of the paper's tables and figures takes: rows, the schemes they are tested under, and how often."""
+"""The rows of the paper's tables and figures, and the trainings that each takes."""
 
 from __future__ import annotations
 
