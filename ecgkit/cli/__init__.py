@@ -41,6 +41,8 @@ COMMANDS = {
     "dataset": "ecgkit.cli.dataset:dataset",
     "models": "ecgkit.cli.models:models",
     "train": "ecgkit.cli.train:train",
+    "reproduce": "ecgkit.cli.reproduce:reproduce",
+    "runs": "ecgkit.cli.runs:runs",
     "predict": "ecgkit.cli.predict:predict",
 }
 

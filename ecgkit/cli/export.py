@@ -1,4 +1,4 @@
-"""`ecgkit export`: what a study or a data set holds, for other programs."""
+"""`ecgkit export`: what a study, a data set or a run holds, for other programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecgkit.cli import export_dataset
+from ecgkit.cli.export_onnx import onnx
 from ecgkit.cli.export_rr import rr
 
 if TYPE_CHECKING:
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def export() -> None:
-    """Hand a study or its data set on, in other people's formats.
+    """Hand a study, its data set or a trained network on, in other people's formats.
 
     \b
     ecgkit export bids OUT
     ecgkit export rr OUT
     ecgkit export wfdb study OUT
     ecgkit export npz study/dataset.h5 OUT.npz
+    ecgkit export onnx latest
     """
 
 
 export.add_command(rr)
+export.add_command(onnx)
 for command in export_dataset.commands():
     export.add_command(command)
 

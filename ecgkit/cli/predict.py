@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,65 +12,163 @@ from ecgkit.cli import printable
 from ecgkit.cli.reading import reading_options, take_reading
 
 if TYPE_CHECKING:
-    from ecgkit.stages.predict import Answer, Prediction
+    from ecgkit.stages.predict import Answer, Failure, Prediction
 
 ROWS_SHOWN = 60
 LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>8}"
+FILE_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("run")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--study", type=click.Path(path_type=Path), help="Study folder, where RUN is a run's number.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE_PATH)
+@click.option("--study", type=FILE_PATH, help="Study folder, where RUN is a run's number.")
 @reading_options
 @click.option("--fuse", type=int, default=1, help="Answer so many windows together.  [default: 1]")
+@click.option(
+    "--fpir",
+    metavar="RATE",
+    default="0.05",
+    show_default=True,
+    help="Share of people who are not enrolled that may be given a name: 0.001, 0.01, 0.05, 0.1; none: all.",
+)
+@click.option("--keep-rejected", is_flag=True, help="Use windows of quality 'reject' as well.")
+@click.option("--csv", "table", type=FILE_PATH, metavar="TABLE", help="Write the answers as a table.")
+@click.option("--html", "page", type=FILE_PATH, metavar="PAGE", help="Draw the answers over the signal.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def predict(run: str, file: Path, study: Path | None, fuse: int, as_json: bool, **options: Any) -> None:
-    """Apply RUN to a raw FILE: who is it, and in which state?
+def predict(
+    run: str, files: tuple[Path, ...], study: Path | None, fpir: str, as_json: bool, **options: Any
+) -> int:
+    """Apply RUN to raw FILEs: who is it, and in which state?
 
-    RUN is a run's folder, its number in the study's runs/, or "latest".
+    RUN is a run's folder, its number in the study's runs/, "latest", or an .onnx file. Exits with 1 if a file
+    has no usable window, or one of several can't be used.
 
     \b
     ecgkit predict latest session.acq
+    ecgkit predict latest session.acq --fuse 10 --html session.html
     """
-    from ecgkit.cli.console import show_json, show_warnings
+    from ecgkit.cli.console import progress, show_json
     from ecgkit.stages import predict as stage
     from ecgkit.study.folder import find_study
 
     reading, leads = take_reading(options)
+    how = stage.PredictOptions(leads=leads, reading=reading, fpir=_rate(fpir), **options)
     runs = find_study(study) / "runs"
-    found = stage.run(run, file, runs=runs, leads=leads, reading=reading, fuse=fuse)
-    show_warnings(found.warnings)
-    show_json(found.as_json()) if as_json else _show(found)
+    with progress(quiet=as_json or len(files) == 1) as bars:
+        found = stage.run_all(run, files, runs=runs, options=how, progress=bars)
+    contents = [made.as_json() for made in found]
+    show_json(contents if len(files) > 1 else contents[0]) if as_json else _show(found, how.page, how.table)
+    return _exit_code(found)
 
 
-def _show(found: Prediction) -> None:
-    """Print the answer over the file, then a line a window, shortened, then how to read it."""
+def _rate(text: str) -> float | None:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: expected a rate, such as 0.05, or none", param_hint="--fpir"
+        ) from None
+
+
+def _exit_code(found: Sequence[Prediction | Failure]) -> int:
+    from ecgkit.cli import EXIT_FAILED
+    from ecgkit.stages.predict import Prediction
+
+    return 0 if all(isinstance(made, Prediction) and made.usable for made in found) else EXIT_FAILED
+
+
+def _show(found: Sequence[Prediction | Failure], *written: Path | None) -> None:
+    """Print one file's answers, or a line for each of several files; then what was written."""
+    from ecgkit.cli.console import show
+    from ecgkit.stages.predict import Prediction
+
+    if len(found) == 1 and isinstance(found[0], Prediction):
+        _show_one(found[0])
+    else:
+        _show_all(found)
+    for path in written:
+        if path is not None:
+            show(f"written: {path}")
+
+
+def _show_one(found: Prediction) -> None:
+    """Print the answer over the file, then a line an answer, shortened, then how to read it."""
+    from ecgkit.cli.console import show, show_warnings
+
     overall = found.overall
-    click.echo(f"{found.file}  channel {', '.join(map(repr, found.channels))} ({found.reason})")
-    for what, label, probability in (
-        ("who", overall.subject, overall.subject_probability),
-        ("state", overall.condition, overall.condition_probability),
-    ):
-        click.echo(f"  {what:<6}{click.style(printable(label), bold=True)}  ({probability:.2f})")
-    click.echo(f"fused over {overall.n_windows} windows, taken as one person in one state\n")
-    click.echo(LINE.format("time", "who", "p", "state", "p", "beats/min", "quality"))
+    show_warnings(found.warnings)
+    show(f"{found.file}  channel {', '.join(map(repr, found.channels))} ({found.reason})")
+    for line in _headlines(found):
+        click.echo(line)
+    left_out = f", {overall.n_rejected} of quality 'reject' left out" if overall.n_rejected else ""
+    show(f"fused over {overall.n_windows} windows{left_out}, taken as one person in one state\n")
+    show(LINE.format("time", "who", "p", "state", "p", "beats/min", "quality"))
     for answer in found.answers[:ROWS_SHOWN]:
-        click.echo(_line(answer))
+        show(_line(answer))
     if len(found.answers) > ROWS_SHOWN:
-        click.echo(f"and {len(found.answers) - ROWS_SHOWN} more lines (all with --json)")
-    click.echo()
+        show(f"and {len(found.answers) - ROWS_SHOWN} more lines (all with --json or --csv)")
+    show("")
     for remark in found.remarks:
+        show(remark)
+
+
+def _headlines(found: Prediction) -> list[str]:
+    """Return the answers over the whole file, a line a task."""
+    overall, lines = found.overall, []
+    if not found.usable:
+        return [f"  {click.style('no usable window', bold=True)}: there is no answer"]
+    if "subject" in found.tasks:
+        best = f"; the best match is {printable(overall.best_subject or '')}" if overall.unknown else ""
+        who = click.style(printable(overall.who), bold=True)
+        lines.append(f"  who   {who}  ({_p(overall.subject_probability)}{best})")
+    if "condition" in found.tasks:
+        state = click.style(printable(overall.condition or "–"), bold=True)
+        lines.append(f"  state {state}  ({_p(overall.condition_probability)})")
+    return lines
+
+
+def _show_all(found: Sequence[Prediction | Failure]) -> None:
+    from ecgkit.cli.console import show_table, show_warnings
+    from ecgkit.stages.predict import Failure, Prediction
+
+    predictions = [made for made in found if isinstance(made, Prediction)]
+    rows = [
+        (
+            made.file,
+            made.overall.who,
+            _p(made.overall.subject_probability),
+            made.overall.condition or "–",
+            _p(made.overall.condition_probability),
+            f"{made.overall.n_windows} of {made.overall.n_windows + made.overall.n_rejected}",
+        )
+        for made in predictions
+    ]
+    show_table(("file", "who", "p", "state", "p", "windows used"), rows)
+    show_warnings(f"{made.file}: {text}" for made in predictions for text in made.warnings)
+    show_warnings(made.error for made in found if isinstance(made, Failure))
+    failed = len(found) - len(predictions)
+    click.echo(
+        f"{len(predictions)} of {len(found)} files answered{'; why not the others: above' * bool(failed)}"
+    )
+    for remark in dict.fromkeys(remark for made in predictions for remark in made.remarks):
         click.echo(remark)
 
 
 def _line(answer: Answer) -> str:
+    used = f" ({answer.n_rejected} left out)" if answer.n_windows and answer.n_rejected else ""
     return LINE.format(
         f"{answer.start_s:.1f} s",
-        printable(answer.subject),
-        f"{answer.subject_probability:.2f}",
-        printable(answer.condition),
-        f"{answer.condition_probability:.2f}",
+        answer.who,
+        _p(answer.subject_probability),
+        answer.condition or "–",
+        _p(answer.condition_probability),
         "–" if answer.heart_rate_bpm is None else f"{answer.heart_rate_bpm:.0f}",
-        answer.quality,
+        f"{answer.quality}{used}",
     )
+
+
+def _p(probability: float | None) -> str:
+    return "–" if probability is None else f"{probability:.2f}"

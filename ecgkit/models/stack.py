@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 
 class BlockFactory(Protocol):

@@ -1,107 +1,41 @@
-"""The page about one run: what was trained, on which data, how well it does and what that can show."""
+"""The page about a run: what was trained, on which data, how well it does and what that can show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkit.metrics.classification import ClassificationScores
 from ecgkit.report import svg
+from ecgkit.report.run_calibration import CalibrationPart, reliability_diagrams
+from ecgkit.report.run_curves import FitCurves, kept_in_words, training_charts
+from ecgkit.report.run_scores import (
+    TASK_QUESTIONS,
+    TASK_TITLES,
+    TONES,
+    Grid,
+    SchemeScores,
+    TaskScores,
+    confusions,
+    headline_scores,
+    in_words,
+    score_drawings,
+)
 
-TASK_TITLES = {"subject": "Identity", "condition": "State"}
-TASK_QUESTIONS = {"subject": "who is it?", "condition": "in which state?"}
-TONES = {"subject": 0, "condition": 1}
-MOST_ROWS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class TaskScores:
-    """What one task scored under one scheme, over all windows that were tested.
-
-    Attributes
-    ----------
-    task
-        "subject" or "condition".
-    overall
-        Over all tested windows of all folds.
-    chance
-        Accuracy of always giving the most frequent answer.
-    classes
-        Names of the classes.
-    folds
-        Accuracy of each fold.
-    groups
-        Accuracies per group: heading -> rows, such as "by subject".
-    """
-
-    task: str
-    overall: ClassificationScores
-    chance: float
-    classes: tuple[str, ...]
-    folds: tuple[svg.Share, ...]
-    groups: Mapping[str, tuple[svg.Share, ...]]
-
-    @property
-    def accuracy(self) -> svg.Share:
-        """Accuracy over all tested windows, with its interval."""
-        scores = self.overall
-        return svg.Share("accuracy", scores.accuracy, scores.accuracy_low, scores.accuracy_high, scores.n)
-
-    @property
-    def fold_mean(self) -> float:
-        """Mean accuracy over folds."""
-        return float(np.mean([fold.value for fold in self.folds]))
-
-    @property
-    def fold_sd(self) -> float:
-        """Sample standard deviation of the accuracy over folds, 0 for one fold."""
-        return float(np.std([fold.value for fold in self.folds], ddof=1)) if len(self.folds) > 1 else 0.0
+__all__ = [
+    "Example",
+    "NetworkPart",
+    "RunReport",
+    "SchemeScores",
+    "TaskScores",
+    "VariedWindow",
+    "render_run_report",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class SchemeScores:
-    """The scores of one scheme, and how far they can be believed.
-
-    Attributes
-    ----------
-    sentence
-        What the scheme can and can't show.
-    leaks
-        Whether it is known to leak.
-    gives_away
-        What the leakage check found in its folds, a sentence each.
-    """
-
-    name: str
-    sentence: str
-    leaks: bool
-    gives_away: tuple[str, ...]
-    tasks: tuple[TaskScores, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FitCurves:
-    """The course of one fit; arrays of shape (epoch,), tables task -> array; NaN where nothing was seen.
-
-    Attributes
-    ----------
-    final
-        Whether its weights are the run's.
-    """
-
-    final: bool
-    epoch: NDArray[np.float64]
-    accuracy: Mapping[str, NDArray[np.float64]]
-    test_accuracy: Mapping[str, NDArray[np.float64]]
-    loss: Mapping[str, NDArray[np.float64]]
-    weight: Mapping[str, NDArray[np.float64]]
-    gradient_norm: Mapping[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Example:
     """One tested window and what was answered; `ecg` has shape (lead, T)."""
 
@@ -111,6 +45,25 @@ class Example:
     true: str
     answered: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VariedWindow:
+    """How training windows were varied: a sentence each, and one (lead, T) as it may come, (n, lead, T)."""
+
+    sentences: tuple[str, ...]
+    where: str
+    ecg: NDArray[np.float32]
+    varied: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPart:
+    """What the network is made of: (name, value) facts, and rows of its layers as texts."""
+
+    facts: tuple[tuple[str, str], ...]
+    layers: tuple[tuple[str, ...], ...]
+    n_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +78,14 @@ class RunReport:
         (key, what it is) of each condition.
     weights_note
         Whether the weights in the folder were themselves tested.
+    grids
+        (scheme, task) -> right answers by subject and condition.
+    training
+        How it was trained, a sentence each.
+    calibration
+        None: there is none; `not_calibrated` says why.
+    augmentation
+        None: training windows were taken as they are.
     settings
         Section -> (name, value) rows.
     commands
@@ -141,8 +102,14 @@ class RunReport:
     conditions: tuple[tuple[str, str], ...]
     weights_note: str
     schemes: tuple[SchemeScores, ...]
+    grids: Mapping[tuple[str, str], Grid]
+    training: tuple[str, ...]
     fits: tuple[FitCurves, ...]
+    calibration: CalibrationPart | None
+    not_calibrated: str
+    augmentation: VariedWindow | None
     examples: tuple[Example, ...]
+    network: NetworkPart
     settings: Mapping[str, tuple[tuple[str, str], ...]]
     commands: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
@@ -156,93 +123,31 @@ def render_run_report(content: RunReport) -> str:
     content
         What the page shows. Its texts are escaped here.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from ecgkit.report.pages import render
 
-    environment = Environment(
-        loader=PackageLoader("ecgkit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    varied, calibration = content.augmentation, content.calibration
+    return render(
+        "run.html.j2",
+        run=content,
+        titles=TASK_TITLES,
+        questions=TASK_QUESTIONS,
+        tones=TONES,
+        headlines=headline_scores(content.schemes),
+        in_words=in_words,
+        confusions=confusions,
+        scheme_drawings=[[score_drawings(scores) for scores in s.tasks] for s in content.schemes],
+        curves=training_charts(content.fits),
+        kept=kept_in_words(content.fits),
+        diagrams=reliability_diagrams(calibration.tasks) if calibration else [],
+        examples=[(example, _strip(example.ecg, content.fs, example.where)) for example in content.examples],
+        varied=_varied_drawings(varied, content.fs) if varied else [],
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    drawings = {
-        "headlines": [_headline(scheme, scores) for scheme, scores in _headline_scores(content.schemes)],
-        "scheme_drawings": [[_scheme_drawings(scores) for scores in s.tasks] for s in content.schemes],
-        "curves": training_charts(content.fits) if content.fits else [],
-        "examples": [(example, _example_drawing(example, content.fs)) for example in content.examples],
-    }
-    page = environment.get_template("run.html.j2")
-    return page.render(run=content, titles=TASK_TITLES, questions=TASK_QUESTIONS, **drawings)
 
 
-def training_charts(fits: Sequence[FitCurves]) -> list[str]:
-    """Draw accuracy, loss, task weight and gradient norm over epochs, both tasks, all fits."""
-    columns = {
-        "Accuracy on the training windows": "accuracy",
-        "Accuracy on the tested windows": "test_accuracy",
-        "Loss in training": "loss",
-        "Task weight": "weight",
-        "Gradient norm of each loss, before its weight": "gradient_norm",
-    }
-    charts = []
-    for title, name in columns.items():
-        in_order = sorted(fits, key=lambda fit: not fit.final)
-        drawn = [line for fit in in_order for line in _fit_lines(fit, name)]
-        lines = [line for line in drawn if np.isfinite(line.y).any()]
-        if lines:
-            y_range = (0.0, 1.0) if "accuracy" in name else (0.0, _top(lines))
-            charts.append(svg.line_chart(_name_once(lines), title=title, x_label="epoch", y_range=y_range))
-    return charts
+def _varied_drawings(part: VariedWindow, fs: float) -> list[tuple[str, str]]:
+    as_it_is = ("as it is", _strip(part.ecg, fs, part.where))
+    return [as_it_is, *(("varied", _strip(ecg, fs, f"{part.where}, varied")) for ecg in part.varied)]
 
 
-def _fit_lines(fit: FitCurves, column: str) -> list[svg.Line]:
-    tables: Mapping[str, NDArray[np.float64]] = getattr(fit, column)
-    return [
-        svg.Line(TASK_TITLES[task], fit.epoch, values, tone=TONES[task], faint=not fit.final)
-        for task, values in tables.items()
-    ]
-
-
-def _name_once(lines: Sequence[svg.Line]) -> list[svg.Line]:
-    """Keep each legend entry at its first line only."""
-    seen: set[str] = set()
-    named = []
-    for line in lines:
-        label = "" if line.label in seen else line.label
-        seen.add(line.label)
-        named.append(svg.Line(label, line.x, line.y, line.tone, line.faint))
-    return named
-
-
-def _top(lines: Sequence[svg.Line]) -> float:
-    highest = max(float(np.nanmax(line.y)) for line in lines)
-    return 1.05 * highest if highest > 0 else 1.0
-
-
-def _headline_scores(schemes: Sequence[SchemeScores]) -> list[tuple[SchemeScores, TaskScores]]:
-    """The scores for the top of the page, state first: it is the harder question."""
-    pairs = [(scheme, scores) for scheme in schemes for scores in scheme.tasks]
-    return sorted(pairs, key=lambda pair: (pair[1].task != "condition", pair[0].leaks))
-
-
-def _headline(scheme: SchemeScores, scores: TaskScores) -> tuple[SchemeScores, TaskScores, str]:
-    bar = svg.interval_bar(scores.accuracy, chance=scores.chance, tone=TONES[scores.task])
-    return scheme, scores, bar
-
-
-def _scheme_drawings(scores: TaskScores) -> list[str]:
-    tone = TONES[scores.task]
-    title = f"{TASK_TITLES[scores.task]}: confusion matrix"
-    drawings = [svg.confusion_map(scores.overall.confusion, labels=scores.classes, title=title, tone=tone)]
-    for heading, rows in scores.groups.items():
-        shown, title = rows, f"{TASK_TITLES[scores.task]}: accuracy {heading}"
-        if len(rows) > MOST_ROWS:
-            shown = tuple(sorted(rows, key=lambda row: row.value)[:MOST_ROWS])
-            title += f" (the {MOST_ROWS} lowest of {len(rows)})"
-        drawings.append(svg.interval_plot(shown, title=title, chance=scores.chance, tone=tone))
-    return drawings
-
-
-def _example_drawing(example: Example, fs: float) -> str:
-    return svg.ecg_strip(example.ecg, fs=fs, title=f"ECG, {example.where}")
+def _strip(ecg: NDArray[np.float32], fs: float, where: str) -> str:
+    return svg.ecg_strip(ecg, fs=fs, title=f"ECG, {where}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +27,8 @@ def hold_back(
 ) -> HeldBack:
     """Divide the rows of a training, so that those held back stand to the rest as tested ones would.
 
-    One fold of the same scheme among the rows of the training; where these do not allow the scheme (one visit is
-    left only), and for a training on everything, a block in time of each session.
+    One fold of the same scheme among the rows of the training; where these do not allow the scheme (one visit
+    is left only), and for a training on everything, a block in time of each session.
 
     Parameters
     ----------
@@ -56,10 +55,12 @@ def hold_back(
 
 def _part(table: WindowTable, rows: NDArray[np.int64]) -> WindowTable:
     """Return some rows of a table."""
-    columns = {
-        field.name: getattr(table, field.name)
-        for field in dataclasses.fields(table)
-        if field.name != "window_s"
-    }
-    taken = {name: None if column is None else column[rows] for name, column in columns.items()}
-    return WindowTable(**taken, window_s=table.window_s)
+    return WindowTable(
+        subject=table.subject[rows],
+        condition=table.condition[rows],
+        session=table.session[rows],
+        visit=table.visit[rows],
+        start_s=table.start_s[rows],
+        window_s=table.window_s,
+        source=None if table.source is None else table.source[rows],
+    )

@@ -49,12 +49,12 @@ TITLES = {"subject": "identity", "condition": "the state"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FusedAnswers:
-    """Answers over windows of one session each, fused, (n,) each: whose they are, how sure, and whether right.
+    """Answers over windows of one session each, fused, (n,) each.
 
     Attributes
     ----------
-    person, answered, true
-        Codes.
+    person
+        Whose windows they are; as `answered` and `true`, codes.
     probability
         Of the answer.
     """
@@ -92,22 +92,18 @@ def calibrate(
     made = {task: _task(data, *pair) for task, pair in found.items() if pair[1]}
     missing = [_why_not(data, task) for task in tasks if task not in made]
     thresholds: tuple[Threshold, ...] = ()
-    n_enrolled, mated_scheme = 0, ""
-    if "subject" in made:
-        why, n_enrolled = _no_thresholds(data, unknown)
-        if unknown is None or why:
-            missing.append(why)
-        else:
-            thresholds = _thresholds(data, found["subject"][0], unknown, made["subject"].temperature)
-            mated_scheme = made["subject"].scheme
-            missing += _too_fine(thresholds)
-    elif "subject" in tasks:
-        missing.append("No threshold for 'unknown': it takes probabilities of identity that are calibrated.")
+    if "subject" in tasks:
+        identity = chosen["subject"] if "subject" in made else None
+        why = _no_thresholds(data, identity, unknown)
+        if identity is not None and unknown is not None and not why:
+            thresholds = _thresholds(data, identity, unknown, made["subject"].temperature)
+            why = _too_fine(thresholds, _sessions(data, unknown))
+        missing += why
     return Calibration(
         tasks=made,
         thresholds=thresholds,
-        n_enrolled=n_enrolled if thresholds else 0,
-        mated_scheme=mated_scheme,
+        n_enrolled=_fewest_enrolled(data, unknown) if thresholds else 0,
+        mated_scheme=made["subject"].scheme if thresholds else "",
         n_rejected=int(np.count_nonzero(~_usable(data, np.arange(len(data))))),
         missing=tuple(missing),
         dataset_sha256=data.sha256,
@@ -209,21 +205,30 @@ def _fused(answers: FusedAnswers, n_windows: int) -> Fused:
     )
 
 
-def _no_thresholds(data: Dataset, unknown: Answers | None) -> tuple[str, int]:
-    """Say why there can be no threshold, "" if there can; and how many people are enrolled in each fold."""
+def _no_thresholds(data: Dataset, identity: Answers | None, unknown: Answers | None) -> list[str]:
+    """Say why there can be no threshold; nothing if there can."""
+    if identity is None:
+        why = "it takes probabilities of identity that are calibrated."
+    elif unknown is None:
+        why = _not_tested(data, "leave-subjects-out")
+    elif (n_enrolled := _fewest_enrolled(data, unknown)) < LEAST_ENROLLED:
+        why = (
+            f"while others are held out, {n_enrolled} of the people are enrolled, expected at least "
+            f"{LEAST_ENROLLED}; record more people."
+        )
+    elif not _sessions(data, unknown):
+        why = "every window under leave-subjects-out is rejected."
+    else:
+        return []
+    return [f"No threshold for 'unknown': {why}"]
+
+
+def _fewest_enrolled(data: Dataset, unknown: Answers | None) -> int:
+    """Return how many people are enrolled while others are held out, in the fold that has the fewest."""
     if unknown is None:
-        return f"No threshold for 'unknown': {_not_tested(data, 'leave-subjects-out')}", 0
-    n_enrolled = len(data.subjects) - max(
-        len(np.unique(unknown.true[unknown.fold == fold])) for fold in np.unique(unknown.fold)
-    )
-    if n_enrolled < LEAST_ENROLLED:
-        return (
-            f"No threshold for 'unknown': while others are held out, {n_enrolled} person is enrolled, expected "
-            f"at least {LEAST_ENROLLED}; record more people."
-        ), n_enrolled
-    if not _sessions(data, unknown):
-        return "No threshold for 'unknown': every window under leave-subjects-out is rejected.", n_enrolled
-    return "", n_enrolled
+        return 0
+    held_out = (len(np.unique(unknown.true[unknown.fold == fold])) for fold in np.unique(unknown.fold))
+    return len(data.subjects) - max(held_out)
 
 
 def _among_the_enrolled(answers: Answers) -> Answers:
@@ -285,12 +290,12 @@ def _share(
     return float(events.mean()), *person_interval(events, persons)
 
 
-def _too_fine(thresholds: Sequence[Threshold]) -> list[str]:
+def _too_fine(thresholds: Sequence[Threshold], sessions: Sequence[NDArray[np.int64]]) -> list[str]:
     """Say which targets the scores are too few for."""
-    n_of = {row.n_windows: row.n_non_mated for row in thresholds}
+    n_scores = sum(map(len, sessions))
     return [
         f"No threshold for 'unknown' at a false identification rate of {target:.3g}: "
-        f"{max(n_of.values(), default=0)} scores of people who are not enrolled can't show it."
+        f"{n_scores} scores of people who are not enrolled can't show it."
         for target in FPIR_TARGETS
         if not any(row.target == target for row in thresholds)
     ]

@@ -131,7 +131,8 @@ def run_fit(
         The file is not the data set any more that the fit was planned for.
     """
     from ecgkit.dataset.read import open_dataset
-    from ecgkit.training.loop import fit, logits
+    from ecgkit.training.apply import logits
+    from ecgkit.training.loop import fit
     from ecgkit.training.supply import in_order
     from ecgkit.training.weights import save_weights
 

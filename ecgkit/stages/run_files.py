@@ -25,7 +25,7 @@ METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.csv"
 METRICS_FORMAT = {"format": "ecgkit-metrics", "format_version": 1}
 MOST_METRICS_BYTES, MOST_HISTORY_BYTES, MOST_ANSWERS_BYTES = 64_000_000, 100_000_000, 1_000_000_000
 MOST_LINE = 10_000
-MOST_EPOCHS = 10**6
+MOST_EPOCHS, MOST_ROWS = 10**6, 10**12
 NAMES = ("scheme", "fold")
 TASKS = ("subject", "condition")
 
@@ -168,13 +168,14 @@ def read_history(path: Path) -> tuple[FitHistory, ...]:
 
 def _epoch(line: str, n_cells: int, *, where: str) -> tuple[tuple[str, str], list[float]]:
     """Return which fit a line is of, and its numbers: the first one is the epoch, the second the seconds."""
-    scheme, fold, *cells = line.split(",")
+    texts = line.split(",")
+    if len(texts) != n_cells:
+        raise RunError(f"{where}: {len(texts)} values, expected {n_cells} as in the heading")
+    scheme, fold, *cells = texts
     try:
         values = [float(cell) if cell else math.nan for cell in cells]
     except ValueError as error:
         raise RunError(f"{where}: {error}") from error
-    if len(cells) + len(NAMES) != n_cells:
-        raise RunError(f"{where}: {len(cells) + len(NAMES)} values, expected {n_cells} as in the heading")
     if not (1 <= values[0] <= MOST_EPOCHS and values[0] == int(values[0])):
         raise RunError(f"{where}: epoch {cells[0][:20]!r}, expected a whole number from 1 to {MOST_EPOCHS}")
     return (scheme, fold), values
@@ -220,7 +221,10 @@ class _Columns:
         self._texts: dict[str, dict[str, int]] = {name: {} for name in self._codes}
 
     def take(self, row: Mapping[str, str]) -> None:
-        self._rows.append(int(row["row"]))
+        number = int(row["row"])
+        if not 0 <= number < MOST_ROWS:
+            raise ValueError(f"row {number}")
+        self._rows.append(number)
         self._right.append(row["true"] == row["answered"])
         texts = {"subject": row["session"].partition("_visit-")[0], "true": row["true"], "fold": row["fold"]}
         for name, text in texts.items():

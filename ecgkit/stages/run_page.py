@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecgkit.dataset.read import Dataset
-from ecgkit.report.run import Example, FitCurves, RunReport, SchemeScores
+from ecgkit.report.run import Example, RunReport, SchemeScores
 from ecgkit.stages.evaluation import Answers
+from ecgkit.stages.run_files import read_history
+from ecgkit.stages.run_parts import (
+    calibration_part,
+    curves_of,
+    grid_of,
+    network_part,
+    training_in_words,
+    variations,
+    window_in_words,
+)
+
+if TYPE_CHECKING:
+    from ecgkit.training.calibration_file import Calibration
 
 EXAMPLES_OF_A_KIND = 3
-TASKS = ("subject", "condition")
+TASK_NAMES = {"subject": "identity only", "condition": "state only"}
+NOT_CALIBRATED = (
+    "The probabilities of this run are not calibrated: 0.9 need not be right nine times in ten. Whoever was "
+    "not in the training is still given the name of someone who was."
+)
 FILES = (
     ("weights.safetensors", "the weights of the network"),
     ("run.json", "what it takes to apply them: network, labels, leads, preprocessing, versions"),
@@ -27,7 +42,11 @@ FILES = (
 FILES_OF_SCORES = (
     ("metrics.json", "every score on this page, and those by class, fold, subject and condition"),
     ("predictions.csv", "what was answered for every tested window"),
-    ("out_of_fold.npz", "the outputs of the network for every tested window, for calibration"),
+    ("out_of_fold.npz", "the outputs of the network for every tested window"),
+)
+FILE_OF_CALIBRATION = (
+    "calibration.json",
+    "temperatures, and thresholds under which an answer is unknown",
 )
 
 
@@ -41,6 +60,7 @@ def describe_run(
     answers: Sequence[Answers],
     history: Path,
     mode: str,
+    calibration: Calibration | None = None,
 ) -> RunReport:
     """Gather what the page about a run shows.
 
@@ -54,38 +74,54 @@ def describe_run(
         The run's history file.
     mode
         Options of `ecgkit train` that say what was tested.
+    calibration
+        What is in calibration.json, None where there is none.
     """
+    training = card["training"]
     run = shlex.quote(_from_dataset(data, place))
     return RunReport(
         name=place.name,
-        summary=summary(data, card["training"]),
+        summary=summary(data, training),
         simulated=data.simulated,
         fs=data.fs,
         facts=_facts(data),
         conditions=_conditions(data),
         weights_note=weights_note,
         schemes=schemes,
-        fits=_curves(history, kept=card["split"]),
+        grids={(part.scheme, part.task): grid_of(data, part) for part in answers},
+        training=training_in_words(training),
+        fits=curves_of(
+            read_history(history), kept=card["split"], chosen=bool(training.get("validation", False))
+        ),
+        calibration=None if calibration is None else calibration_part(calibration),
+        not_calibrated=NOT_CALIBRATED if schemes else f"Nothing was tested. {NOT_CALIBRATED}",
+        augmentation=variations(data, training.get("augmentation", {}), seed=card["seed"]),
         examples=tuple(example for part in _first_of_each_task(answers) for example in _examples(data, part)),
+        network=network_part(card["spec"], fs=data.fs),
         settings={
-            "Training": _rows(card["training"]),
+            "Training": _rows(training),
             "Preprocessing": _rows(card["pipeline"]),
             "Splits": _rows(data.split_settings),
-            "Network": _rows({k: v for k, v in card["spec"].items() if k not in card["training"]}),
+            "Network": _rows({k: v for k, v in card["spec"].items() if k not in training}),
             "Versions": _rows(card["versions"]),
         },
         commands=(
             f"ecgkit train {shlex.quote(data.path.name)} --config {run}/config.yaml {mode}".rstrip(),
             f"ecgkit predict {run} FILE.acq",
         ),
-        files=FILES + (FILES_OF_SCORES if schemes else ()),
+        files=(
+            *FILES,
+            *(FILES_OF_SCORES if schemes else ()),
+            *([] if calibration is None else [FILE_OF_CALIBRATION]),
+        ),
     )
 
 
 def summary(data: Dataset, training: Mapping[str, Any]) -> str:
     """Say in one line what was trained on what."""
+    how = TASK_NAMES.get(training.get("task", "both")) or training["balancing"]
     return (
-        f"DT4ECG ({training['backbone']} + {training['attention']}, {training['balancing']}), "
+        f"DT4ECG ({training['backbone']} + {training['attention']}, {how}), "
         f"{training['epochs']} epochs, on {len(data):,} windows of {data.window_s:g} s: "
         f"{len(data.subjects)} subjects in {len(data.conditions)} conditions"
     )
@@ -124,40 +160,24 @@ def _from_dataset(data: Dataset, place: Path) -> str:
 
 
 def _rows(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, _plain(value)) for name, value in values.items())
+    return tuple(_flat(values))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Give names and values as texts; of settings inside settings only those that are on."""
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            yield prefix + name, _plain(value)
+        elif any(value.values()):
+            yield from _flat({key: each for key, each in value.items() if each}, f"{prefix}{name}.")
+        else:
+            yield prefix + name, "none"
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return "–" if value is None else str(value)
-
-
-def _curves(history: Path, *, kept: str) -> tuple[FitCurves, ...]:
-    """Read the history file, fit by fit; `kept` is the scheme whose fit gave the run's weights."""
-    fits: dict[tuple[str, str], list[dict[str, str]]] = {}
-    with history.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            fits.setdefault((row["scheme"], row["fold"]), []).append(row)
-    return tuple(_curve(rows, final=scheme == kept) for (scheme, _), rows in fits.items())
-
-
-def _curve(rows: list[dict[str, str]], *, final: bool) -> FitCurves:
-    def column(name: str) -> NDArray[np.float64]:
-        return np.array([float(row[name] or "nan") for row in rows])
-
-    def both(pattern: str) -> dict[str, NDArray[np.float64]]:
-        return {task: column(pattern.format(task)) for task in TASKS}
-
-    return FitCurves(
-        final=final,
-        epoch=column("epoch"),
-        accuracy=both("{}_accuracy"),
-        test_accuracy=both("monitor_{}_accuracy"),
-        loss=both("{}_loss"),
-        weight=both("{}_weight"),
-        gradient_norm=both("{}_gradient_norm"),
-    )
 
 
 def _first_of_each_task(answers: Sequence[Answers]) -> list[Answers]:
@@ -180,16 +200,11 @@ def _examples(data: Dataset, answers: Answers) -> list[Example]:
 
 
 def _example(data: Dataset, answers: Answers, index: int) -> Example:
-    row = answers.rows[index]
+    row = int(answers.rows[index])
     classes = data.labels(answers.task)
-    subject, condition = (
-        data.labels(column)[data.columns[column][row]] for column in ("subject", "condition")
-    )
-    visit, take, start_s = (data.columns[column][row] for column in ("visit", "take", "start_s"))
-    repetition = f", take {take}" if take > 1 else ""
     return Example(
         ecg=np.array(data.windows[row]),
-        where=f"subject {subject}, visit {visit}, {condition}{repetition}, {start_s:g} s",
+        where=window_in_words(data, row),
         task=answers.task,
         true=classes[answers.true[index]],
         answered=classes[answers.answered[index]],

@@ -24,9 +24,11 @@ from ecgkit.progress import Progress, Silent
 from ecgkit.report.run import SchemeScores, render_run_report
 from ecgkit.splits import SCHEMES, Leak, find_scheme
 from ecgkit.splits.claims import unexpected
+from ecgkit.stages.calibrating import calibrate
 from ecgkit.stages.evaluation import (
     Answers,
     collect,
+    collect_unknown,
     evaluate,
     scores_as_json,
     write_out_of_fold,
@@ -48,7 +50,9 @@ from ecgkit.stages.run_folder import new_run, unfinished
 from ecgkit.stages.run_page import describe_run, summary
 from ecgkit.stages.staleness import stale
 from ecgkit.stages.workers import default_jobs, workers
+from ecgkit.training import calibration_file
 from ecgkit.training.balancing import BALANCERS
+from ecgkit.training.calibration_file import Calibration
 from ecgkit.training.device import resolve_device
 from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
@@ -168,7 +172,9 @@ def run(
                 options.dataset.resolve(), tasks, settings, fits, executor=pool, progress=progress or Silent()
             )
         with new_run(options.runs, options.out) as new:
-            made = _evaluate(data, tasks, fits, leaks, started=started)
+            made = _evaluate(
+                data, tasks, fits, leaks, learnt=model_spec(data, settings).tasks, started=started
+            )
             _gather(tasks, fits, new.part)
             place = new.reserve()
             _write_files(new.part, place, data, settings, made, mode=options.mode)
@@ -205,6 +211,8 @@ class _Evaluation:
     """What the outputs of the fits came to."""
 
     answers: list[Answers]
+    unknown: Answers | None
+    calibration: Calibration
     schemes: tuple[SchemeScores, ...]
     weights_note: str
     metrics: dict[str, Any]
@@ -216,9 +224,12 @@ def _evaluate(
     fits: Path,
     leaks: Mapping[str, Sequence[Leak]],
     *,
+    learnt: tuple[str, ...],
     started: float,
 ) -> _Evaluation:
     answers = collect(data, tasks, fits)
+    unknown = collect_unknown(data, tasks, fits)
+    calibration = calibrate(data, answers, unknown, tasks=learnt)
     schemes = evaluate(data, answers, leaks)
     note = weights_note(tasks)
     metrics = {
@@ -233,7 +244,7 @@ def _evaluate(
         "schemes": [scores_as_json(scheme) for scheme in schemes],
         "seconds": round(time.perf_counter() - started, 3),
     }
-    return _Evaluation(answers, schemes, note, metrics)
+    return _Evaluation(answers, unknown, calibration, schemes, note, metrics)
 
 
 def _gather(tasks: Sequence[FitTask], fits: Path, folder: Path) -> None:
@@ -260,7 +271,8 @@ def _write_files(
     if made.answers:
         write_text(folder / "metrics.json", json.dumps(made.metrics, indent=2, allow_nan=False) + "\n")
         write_predictions(folder / "predictions.csv", data, made.answers)
-        write_out_of_fold(folder / "out_of_fold.npz", made.answers)
+        write_out_of_fold(folder / "out_of_fold.npz", [*made.answers, *filter(None, [made.unknown])])
+    calibration_file.write(folder / calibration_file.CALIBRATION_FILE, made.calibration)
     content = describe_run(
         place,
         data,
@@ -270,6 +282,7 @@ def _write_files(
         answers=made.answers,
         history=folder / HISTORY_FILE,
         mode=mode,
+        calibration=made.calibration,
     )
     write_text(folder / "report.html", render_run_report(content))
 

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name everyone knows it by)
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ecgkit.dataset.batches import Batches
 from ecgkit.errors import TrainingError
 from ecgkit.lookup import pick
-from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model, last_shared_weight, trunk_weights
-from ecgkit.training.augment import NONE, Augmentation
-from ecgkit.training.balancing import BALANCERS, Balancer, Shared
-from ecgkit.training.device import reproducible, resolve_device, use_threads
+from ecgkit.models.dual_task import DualTaskNet, build_model
+from ecgkit.models.spec import TASKS, ModelSpec
+from ecgkit.training.apply import logits
+from ecgkit.training.augment import NONE, Augmentation, varied
+from ecgkit.training.balancing import BALANCERS, Balancer
+from ecgkit.training.checkpoint import Keeper
+from ecgkit.training.device import reproducible, resolve_device
+from ecgkit.training.engine import Alone, Engine, check_alike
+from ecgkit.training.epoch import Stepper, check_precision, run_epoch
+from ecgkit.training.losses import accuracy, balanced_class_weights
+from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.supply import (
-    UNKNOWN,
     Labelled,
     LabelledBatch,
-    check_shape,
+    batch_edges,
     checked,
     in_order,
     refuse_non_finite,
     shuffled_epochs,
 )
 
-TASKS = ("subject", "condition")
+ALONE = Alone()
+CHECKPOINT_EVERY_S = 5.0
 Watched = tuple[Batches, tuple[Tensor, Tensor]]
-SEEN_WINDOWS = 16_384  # whose outputs are held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class FitSettings:
         "float32", or "mixed": bfloat16 where torch holds it safe.
     augmentation
         How training windows are varied; an empty one changes nothing.
+    fs
+        Rate of the windows, Hz; only an augmentation asks for it.
     """
 
     epochs: int
@@ -73,6 +84,7 @@ class FitSettings:
     class_weights: str = "none"
     precision: str = "float32"
     augmentation: Augmentation = NONE
+    fs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,8 @@ class EpochRecord:
         The balancer's, mean over the epoch's steps.
     monitor_subject_accuracy, …
         On the windows to watch, after the epoch.
+    validation_subject_accuracy, …
+        On the windows that the epoch is chosen by.
     """
 
     epoch: int
@@ -105,6 +119,15 @@ class EpochRecord:
     condition_gradient_norm: float
     monitor_subject_accuracy: float
     monitor_condition_accuracy: float
+    validation_subject_accuracy: float = math.nan
+    validation_condition_accuracy: float = math.nan
+
+    @property
+    def validation_score(self) -> float:
+        """Mean validation accuracy over the tasks that have one; NaN where none has."""
+        scores = (self.validation_subject_accuracy, self.validation_condition_accuracy)
+        known = [score for score in scores if not math.isnan(score)]
+        return sum(known) / len(known) if known else math.nan
 
 
 def fit(
@@ -114,12 +137,16 @@ def fit(
     settings: FitSettings,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     monitor: Labelled | None = None,
+    validation: Labelled | None = None,
     way: str = "auto",
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+    engine: Engine = ALONE,
 ) -> DualTaskNet:
     """Train a new network.
 
     The same arguments give the same weights, bit for bit, on the same machine and torch, whatever
-    ran before.
+    ran before, and however often the training was interrupted.
 
     Parameters
     ----------
@@ -131,198 +158,166 @@ def fit(
         Called after each epoch.
     monitor
         What to watch after each epoch; it changes nothing in the training.
+    validation
+        What to choose the epoch by: the first of those with the best mean accuracy over the tasks.
     way
         Where the windows come from (`ecgkit.training.supply.shuffled_epochs`).
+    checkpoint
+        Where the training's state is kept after an epoch; where the file is there, the training goes on from
+        it. It stays when the training is done.
+    checkpoint_every_s
+        At most so often, seconds.
+    engine
+        The processes that train together.
 
     Returns
     -------
-    The network after the last epoch, on the CPU, in evaluation mode.
+    The network after the last epoch, or the chosen one, on the CPU, in evaluation mode.
 
     Raises
     ------
     TrainingError
         The windows or labels don't fit the specification or hold what is not a number; no such
-        device; the loss is no longer finite.
+        device; the loss is no longer finite; the checkpoint is damaged or of another training.
     ConfigError
         A name in the specification or the settings is unknown.
     """
-    device = resolve_device(settings.device)
+    device = engine.device(resolve_device(settings.device))
     training = checked(spec, training)
     _check_enough(len(training), settings.batch_size)
-    watched = _watched(checked(spec, monitor)) if monitor else None
-    balancer = pick(BALANCERS, settings.balancing, what="balancing")
-    epochs = shuffled_epochs(
-        training, batch_size=settings.batch_size, seed=settings.seed, device=device, way=way
-    )
+    watch, choose = (_watched(checked(spec, given)) if given else None for given in (monitor, validation))
+    fingerprint = _fingerprint(spec, settings, training, validation, way=way, engine=engine)
+    check_alike(engine, {"training": fingerprint})
+    keeper = Keeper(checkpoint, checkpoint_every_s, fingerprint)
     with reproducible(device, seed=settings.seed, threads=settings.threads):
-        model = build_model(spec).to(device)
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=settings.learning_rate, fused=device.type in ("cpu", "cuda")
-        )
-        balancing: Balancer = balancer((spec.n_subjects, spec.n_conditions)).to(device)
-        for epoch, batches in zip(range(1, settings.epochs + 1), epochs, strict=False):
-            start = time.perf_counter()
-            seen = _run_epoch(model, batches, optimizer=optimizer, balancer=balancing)
-            seconds = time.perf_counter() - start
-            _refuse_non_finite(epoch, model, settings)
-            record = EpochRecord(epoch, seconds, **seen, **_accuracies(model, watched, settings.threads))
+        stepper = _stepper(spec, training, settings, device=device, engine=engine)
+        n_done, best = keeper.resume(stepper)
+        supply = partial(shuffled_epochs, batch_size=settings.batch_size, seed=settings.seed, device=device)
+        epochs = supply(training, way=way, first_epoch=n_done + 1)
+        for epoch, batches in zip(range(n_done + 1, settings.epochs + 1), epochs, strict=False):
+            record = _one_epoch(stepper, batches, settings, epoch=epoch, watch=watch, choose=choose)
+            if choose is not None:
+                best.hear(epoch, record.validation_score, stepper.model)
             if on_epoch is not None:
                 on_epoch(record)
-    return model.eval().cpu()
+            keeper.keep(stepper, epoch=epoch, best=best)
+        if best.weights is not None:
+            stepper.model.load_state_dict(best.weights)
+    return stepper.model.eval().cpu()
 
 
-def logits(
-    model: DualTaskNet,
-    windows: ArrayLike | Batches,
+def _one_epoch(
+    stepper: Stepper,
+    batches: Iterator[LabelledBatch],
+    settings: FitSettings,
     *,
-    batch_size: int = 1024,
-    device: str | None = None,
-    threads: int = 1,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Apply a network to windows, in evaluation mode.
-
-    Parameters
-    ----------
-    windows
-        (N, lead, T); or blocks of them, as `ecgkit.training.supply.in_order` gives them.
-    batch_size
-        Windows at a time, of an array.
-    device
-        Where to compute; the model moves there. None: where it is.
-    threads
-        CPU threads.
-
-    Returns
-    -------
-    (N, subjects) and (N, conditions)
-
-    Raises
-    ------
-    TrainingError
-        The windows don't have the shape that the network was built for.
-    """
-    if device is not None:
-        model.to(resolve_device(device))
-    where = next(model.parameters()).device
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), use_threads(threads):
-            parts = [
-                model(torch.tensor(block, dtype=torch.float32).to(where))
-                for block in _blocks(model.spec, windows, batch_size)
-            ]
-    finally:
-        model.train(training)
-    if not parts:
-        return np.empty((0, model.spec.n_subjects), "f4"), np.empty((0, model.spec.n_conditions), "f4")
-    subject, condition = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-    return subject, condition
+    epoch: int,
+    watch: Watched | None,
+    choose: Watched | None,
+) -> EpochRecord:
+    """Train for an epoch, then look at the windows to watch and those to choose by."""
+    start = time.perf_counter()
+    seen = run_epoch(stepper, _varied(batches, settings, epoch))
+    seconds = time.perf_counter() - start
+    _refuse_non_finite(epoch, stepper.model, settings)
+    accuracies = {
+        **_accuracies("monitor", stepper.model, watch, settings.threads),
+        **_accuracies("validation", stepper.model, choose, settings.threads),
+    }
+    record = EpochRecord(epoch, seconds, **seen, **accuracies)
+    if choose is not None and math.isnan(record.validation_score):
+        raise TrainingError("training: no validation window has a known label; there is nothing to choose by")
+    return record
 
 
-def _blocks(spec: ModelSpec, windows: ArrayLike | Batches, batch_size: int) -> Iterator[NDArray[np.generic]]:
-    if isinstance(windows, Batches):
-        blocks = (block for _, block in windows.epoch(0))
-    else:
-        array = np.asarray(windows)
-        check_shape(spec, array.shape)
-        blocks = (array[start : start + batch_size] for start in range(0, len(array), batch_size))
-    for block in blocks:
-        check_shape(spec, block.shape)
-        yield block
+def _stepper(
+    spec: ModelSpec, training: Labelled, settings: FitSettings, *, device: torch.device, engine: Engine
+) -> Stepper:
+    """Build the network and all that trains it; the weights are drawn from torch's global generator."""
+    mixed = check_precision(settings.precision, device)
+    model = build_model(spec).to(device)
+    n_classes = [n for n in (spec.n_subjects, spec.n_conditions) if n]
+    balancer: Balancer = pick(BALANCERS, settings.balancing, what="balancing")(n_classes).to(device)
+    optimizer = torch.optim.Adam(
+        [*model.parameters(), *balancer.parameters()],
+        lr=settings.learning_rate,
+        fused=device.type in ("cpu", "cuda"),
+    )
+    return Stepper(
+        model,
+        balancer,
+        optimizer,
+        engine,
+        class_weights=_class_weights(spec, training, settings.class_weights, device),
+        rate=_rate(settings, len(training)),
+        mixed=mixed,
+    )
 
 
-@dataclass(slots=True)
-class _Steps:
-    """What some steps leave behind, kept on the device: numbers are asked for once in many steps."""
-
-    labels: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    logits: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    weights: list[Tensor] = field(default_factory=list)
-    gradient_norms: list[Tensor] = field(default_factory=list)
-
-    def numbers(self) -> dict[str, tuple[float, int]]:
-        """Return loss, accuracy, mean weight and mean gradient norm of each task, and of how many each is."""
-        weights = torch.stack(self.weights).mean(dim=0).tolist()  # (steps, M) to (M,)
-        norms = torch.stack(self.gradient_norms).mean(dim=0).tolist()
-        found: dict[str, tuple[float, int]] = {}
-        for index, task in enumerate(TASKS):
-            output = torch.cat([batch[index] for batch in self.logits])  # (N, classes)
-            labels = torch.cat([batch[index] for batch in self.labels])  # (N,)
-            n_known = int((labels != UNKNOWN).sum())
-            loss = float(known_cross_entropy(output, labels)) if n_known else math.nan
-            found[f"{task}_loss"] = loss, n_known
-            found[f"{task}_accuracy"] = accuracy(output, labels), n_known
-            found[f"{task}_weight"] = weights[index], len(self.weights)
-            found[f"{task}_gradient_norm"] = norms[index], len(self.weights)
-        return found
+def _rate(settings: FitSettings, n: int) -> Callable[[int], float] | None:
+    """Return the learning rate of each step; None where it never changes."""
+    schedule = pick(SCHEDULES, settings.schedule, what="schedule")
+    if settings.schedule == "constant":
+        return None
+    n_steps = settings.epochs * len(list(batch_edges(n, settings.batch_size)))
+    return lambda step: settings.learning_rate * float(schedule(step, n_steps))
 
 
-def _mean_numbers(parts: list[dict[str, tuple[float, int]]]) -> dict[str, float]:
-    """Return the mean of each number over all parts of an epoch; NaN where there was nothing to see."""
-    means = {}
-    for name in parts[0]:
-        seen = [part[name] for part in parts if part[name][1]]
-        n = sum(count for _, count in seen)
-        means[name] = sum(value * (count / n) for value, count in seen) if seen else math.nan
-    return means
+def _class_weights(
+    spec: ModelSpec, training: Labelled, how: str, device: torch.device
+) -> tuple[Tensor | None, ...]:
+    if how not in ("none", "balanced"):
+        raise TrainingError(f"class weights {how!r}: expected none or balanced")
+    if how == "none":
+        return tuple(None for _ in spec.tasks)
+    rows = slice(None) if training.rows is None else training.rows
+    columns = {
+        "subject": (training.subjects, spec.n_subjects),
+        "condition": (training.conditions, spec.n_conditions),
+    }
+    return tuple(
+        balanced_class_weights(torch.from_numpy(np.asarray(labels)[rows]), n_classes).to(device)
+        for labels, n_classes in (columns[task] for task in spec.tasks)
+    )
 
 
-def _run_epoch(
-    model: DualTaskNet,
-    batches: Iterable[LabelledBatch],
+def _varied(batches: Iterator[LabelledBatch], settings: FitSettings, epoch: int) -> Iterator[LabelledBatch]:
+    """Vary an epoch's windows; the draws follow from seed and epoch alone, so nothing has to be kept."""
+    if settings.augmentation == NONE:
+        return batches
+    if settings.fs is None:
+        raise TrainingError("training: an augmentation needs the windows' rate, fs; got none")
+    seed = np.random.SeedSequence([settings.seed, epoch]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+    vary = partial(varied, augmentation=settings.augmentation, fs=settings.fs, generator=generator)
+    return ((vary(windows), *labels) for windows, *labels in batches)  # type: ignore[misc]
+
+
+def _fingerprint(
+    spec: ModelSpec,
+    settings: FitSettings,
+    training: Labelled,
+    validation: Labelled | None,
     *,
-    optimizer: torch.optim.Optimizer,
-    balancer: Balancer,
-) -> dict[str, float]:
-    shared = Shared(last_shared_weight(model), trunk_weights(model))
-    parts, steps, n_seen = [], _Steps(), 0
-    model.train()
-    for windows, subjects, conditions in batches:
-        optimizer.zero_grad(set_to_none=True)
-        subject, condition = model(windows)  # (B, subjects), (B, conditions)
-        losses = known_cross_entropy(subject, subjects), known_cross_entropy(condition, conditions)
-        balanced = balancer.backward(losses, shared)
-        optimizer.step()
-        steps.labels.append((subjects, conditions))
-        steps.logits.append((subject.detach(), condition.detach()))
-        steps.weights.append(balanced.weights)
-        steps.gradient_norms.append(balanced.gradient_norms)
-        n_seen += len(windows)
-        if n_seen >= SEEN_WINDOWS:
-            parts.append(steps.numbers())
-            steps, n_seen = _Steps(), 0
-    if steps.weights:
-        parts.append(steps.numbers())
-    return _mean_numbers(parts)
-
-
-def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy over the windows whose label is known, 0 where none is.
-
-    Parameters
-    ----------
-    logits
-        (B, classes)
-    labels
-        (B,), -1 where not known.
-    """
-    total = F.cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="sum")
-    return total / (labels != UNKNOWN).sum().clamp_min(1)
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> float:
-    """Return the share of known labels that the largest logit meets; NaN where none is known.
-
-    Parameters
-    ----------
-    logits
-        (N, classes)
-    labels
-        (N,), -1 where not known.
-    """
-    n_known = int((labels != UNKNOWN).sum())
-    return int((logits.argmax(dim=1) == labels).sum()) / n_known if n_known else math.nan
+    way: str,
+    engine: Engine,
+) -> str:
+    """Return a hash of what is trained on what, and how; the windows themselves are not read."""
+    facts = [
+        dataclasses.asdict(spec),
+        dataclasses.asdict(settings),
+        way,
+        engine.world_size,
+        torch.__version__,
+    ]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for given in filter(None, (training, validation)):
+        digest.update(repr(given.windows.shape).encode())
+        for column in (given.subjects, given.conditions, given.rows):
+            digest.update(
+                b"none" if column is None else np.ascontiguousarray(column, dtype=np.int64).tobytes()
+            )
+    return digest.hexdigest()
 
 
 def _watched(given: Labelled) -> Watched:
@@ -334,14 +329,15 @@ def _watched(given: Labelled) -> Watched:
     return windows, (torch.from_numpy(subjects), torch.from_numpy(conditions))
 
 
-def _accuracies(model: DualTaskNet, watched: Watched | None, threads: int) -> dict[str, float]:
-    names = [f"monitor_{task}_accuracy" for task in TASKS]
+def _accuracies(what: str, model: DualTaskNet, watched: Watched | None, threads: int) -> dict[str, float]:
+    found = dict.fromkeys((f"{what}_{task}_accuracy" for task in TASKS), math.nan)
     if watched is None:
-        return dict.fromkeys(names, math.nan)
+        return found
     windows, labels = watched
-    outputs = logits(model, windows, threads=threads)
-    found = (accuracy(torch.from_numpy(output), label) for output, label in zip(outputs, labels, strict=True))
-    return dict(zip(names, found, strict=True))
+    for task, output, label in zip(TASKS, logits(model, windows, threads=threads), labels, strict=True):
+        if output.shape[1]:
+            found[f"{what}_{task}_accuracy"] = accuracy(torch.from_numpy(output), label)
+    return found
 
 
 def _check_enough(n: int, batch_size: int) -> None:

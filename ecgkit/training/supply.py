@@ -16,7 +16,7 @@ from torch import Tensor
 from ecgkit.dataset.batches import Batch, Batches, Batching
 from ecgkit.dataset.shards import AnyWindows, ShardedWindows
 from ecgkit.errors import TrainingError
-from ecgkit.models.dual_task import ModelSpec
+from ecgkit.models.spec import ModelSpec
 
 UNKNOWN = -1
 READ_WINDOWS = 1024  # at a time, in order
@@ -55,7 +55,13 @@ def in_order(windows: Given, rows: NDArray[np.int64] | None = None, *, way: str 
 
 
 def shuffled_epochs(
-    given: Labelled, *, batch_size: int, seed: int, device: torch.device, way: str = "auto"
+    given: Labelled,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    way: str = "auto",
+    first_epoch: int = 1,
 ) -> Iterator[Iterator[LabelledBatch]]:
     """Deal shuffled batches on a device, epoch after epoch without end, the same ones for the same seed.
 
@@ -70,6 +76,8 @@ def shuffled_epochs(
         Windows and labels that were `checked`.
     way
         As `ecgkit.dataset.batches.Batches` has them: "auto", "memory", "mapped", "blocks".
+    first_epoch
+        The first to deal, counted from 1, as it is after those before it.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def shuffled_epochs(
     if reading.way == "blocks":
         batching = Batching(batch_size=batch_size, seed=seed)
         drawn = Batches(windows, batching, rows=given.rows, way="blocks")
-        return (_drawn(drawn.epoch(epoch), labels) for epoch in itertools.count())
+        return (_drawn(drawn.epoch(epoch), labels) for epoch in itertools.count(first_epoch - 1))
     rows = np.arange(len(given)) if given.rows is None else np.sort(given.rows)
     gather: Callable[[Tensor], Tensor] = partial(_gathered, windows, rows)
     if reading.way == "memory":
@@ -91,6 +99,8 @@ def shuffled_epochs(
     chosen = torch.from_numpy(rows).to(device)
     of_rows = labels[0][chosen], labels[1][chosen]  # (n,) each
     order = torch.Generator().manual_seed(seed)
+    for _ in range(1, first_epoch):
+        torch.randperm(len(rows), generator=order)
     return (_dealt(gather, of_rows, batch_size=batch_size, order=order) for _ in itertools.count())
 
 
@@ -209,6 +219,8 @@ def _checked_labels(task: str, labels: NDArray[np.generic], n_classes: int, n: i
         raise TrainingError(
             f"{task} labels of shape {labels.shape}, {labels.dtype}: expected ({n},) whole numbers"
         )
+    if n_classes == 0:  # a task that is not learnt
+        return np.full(n, UNKNOWN)
     whole = labels.astype(np.int64)
     wrong = whole[(whole < UNKNOWN) | (whole >= n_classes)]
     if wrong.size:

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from support.run_pages import CONDITIONS, calibration, curves, task_scores
 
-from ecgkit.metrics.classification import score
-from ecgkit.report import svg
 from ecgkit.report.run import (
     Example,
-    FitCurves,
+    NetworkPart,
     RunReport,
     SchemeScores,
-    TaskScores,
+    VariedWindow,
     render_run_report,
-    training_charts,
 )
+from ecgkit.report.run_scores import Grid
 
-CONDITIONS = ("breathing", "exercise", "rest")
-
-
-def task_scores(task: str = "condition") -> TaskScores:
-    true = np.repeat([0, 1, 2], 60)
-    answered = np.concatenate([[0] * 50, [1] * 5, [2] * 5, [1] * 60, [0] * 10, [2] * 50])
-    folds = [("0", 0.85), ("1", 0.93)]
-    return TaskScores(
-        task=task,
-        overall=score(true, answered, 3),
-        chance=1 / 3,
-        classes=CONDITIONS,
-        folds=tuple(svg.Share(name, value, 0.8, 0.95, 90) for name, value in folds),
-        groups={"by subject": (svg.Share("01", 0.9, 0.8, 0.95, 60),)},
-    )
-
-
-def curves(*, final: bool) -> FitCurves:
-    epoch = np.arange(1, 4.0)
-    table = {"subject": epoch / 4, "condition": epoch / 5}
-    unseen = {task: np.full(3, math.nan) for task in table}
-    return FitCurves(final, epoch, table, unseen if final else table, table, table, table)
+GRID = Grid(("01", "02"), CONDITIONS, np.array([[10, 10, 0], [10, 20, 0]]), np.array([[9, 0, 0], [5, 20, 0]]))
 
 
 @pytest.fixture
@@ -62,8 +39,14 @@ def content() -> RunReport:
         schemes=(
             SchemeScores("leave-subjects-out", "Shows the state of strangers.", False, (), (task_scores(),)),
         ),
+        grids={("leave-subjects-out", "condition"): GRID},
+        training=("Adam, 3 epochs.",),
         fits=(curves(final=False), curves(final=True)),
+        calibration=None,
+        not_calibrated="The probabilities are not calibrated.",
+        augmentation=None,
         examples=(example,),
+        network=NetworkPart((("parameters", "122,268"),), (("stem", "Conv1d", "32 × 150", "224", "9"),), 2),
         settings={"Training": (("epochs", "3"),)},
         commands=("ecgkit predict 001 FILE",),
         files=(("metrics.json", "every number of this page"),),
@@ -101,19 +84,76 @@ def test_render_run_report_says_what_the_conditions_are(content: RunReport) -> N
     assert "Conditions rest Rest: sitting still." in visible(render_run_report(content))
 
 
-def test_task_scores_spread_of_one_fold_is_nought() -> None:
-    scores = dataclasses.replace(task_scores(), folds=task_scores().folds[:1])
-    assert (scores.fold_mean, scores.fold_sd) == (0.85, 0.0)
+def test_render_run_report_says_in_words_what_the_scores_mean(content: RunReport) -> None:
+    text = visible(render_run_report(content))
+    assert "Of 100 windows about 89 were given the state they were recorded in" in text
+    assert "rest is most often taken for exercise" not in text
+    assert "rest is most often taken for breathing: 10 of its 60 windows (17%)" in text
 
 
-def test_training_charts_leave_out_what_was_never_seen() -> None:
-    assert len(training_charts([curves(final=False), curves(final=True)])) == 5
-    assert len(training_charts([curves(final=True)])) == 4
+def test_render_run_report_has_a_cell_for_each_subject_and_condition_tested(content: RunReport) -> None:
+    page = render_run_report(content)
+    assert re.findall(r'<td class="cell-1" style="--share:([\d.]+)"', page) == [
+        "0.90",
+        "0.00",
+        "0.50",
+        "1.00",
+    ]
+    assert "by subject and condition" not in render_run_report(dataclasses.replace(content, grids={}))
 
 
-def test_training_charts_name_each_task_once() -> None:
-    for chart in training_charts([curves(final=False), curves(final=True)]):
-        assert chart.count(">Identity<") == chart.count(">State<") == 1
+def test_render_run_report_shows_what_the_network_is_made_of(content: RunReport) -> None:
+    text = visible(render_run_report(content))
+    for expected in ("parameters 122,268", "stem Conv1d 32 × 150 224 9", "And 2 more layers"):
+        assert expected in text
+
+
+def test_render_run_report_without_calibration_says_why(content: RunReport) -> None:
+    assert "The probabilities are not calibrated." in visible(render_run_report(content))
+
+
+def test_render_run_report_shows_calibration(content: RunReport) -> None:
+    text = visible(render_run_report(dataclasses.replace(content, calibration=calibration())))
+    for expected in (
+        "State: how often an answer is right",
+        "0.274 → 0.084",
+        "10 windows 55.2",
+        "1.2 [0.4, 3.0]",
+        "No finer <target>.",
+    ):
+        assert expected in text
+    assert "not calibrated" not in text
+
+
+def test_render_run_report_shows_variations_only_where_there_were_some(content: RunReport) -> None:
+    assert "Variations" not in visible(render_run_report(content))
+    ecg = np.zeros((1, 300), np.float32)
+    varied = VariedWindow(("White noise added.",), "subject 01, rest, 3 s", ecg, np.stack([ecg] * 4))
+    page = render_run_report(dataclasses.replace(content, augmentation=varied))
+    assert "White noise added." in page
+    assert page.count("varied</figcaption>") == 4
+
+
+def test_render_run_report_says_which_epochs_were_kept(content: RunReport) -> None:
+    assert "never the best one" in visible(render_run_report(content)).replace("\n", " ")
+    chosen = tuple(dataclasses.replace(fit, kept_epoch=n) for n, fit in enumerate(content.fits, start=2))
+    text = visible(render_run_report(dataclasses.replace(content, fits=chosen)))
+    assert "epochs 2 to 3. The weights of this run are those of epoch 3." in text
+    assert "never the best one" not in text
+
+
+def test_render_run_report_of_one_task_only(content: RunReport) -> None:
+    fits = tuple(
+        dataclasses.replace(fit, **{name: {"condition": table["condition"]} for name, table in tables(fit)})
+        for fit in content.fits
+    )
+    page = render_run_report(dataclasses.replace(content, fits=fits, examples=()))
+    assert "Identity" not in page
+
+
+def tables(fit: object) -> list[tuple[str, dict[str, np.ndarray]]]:
+    names = ("accuracy", "test_accuracy", "loss", "weight", "gradient_norm")
+    return [(name, getattr(fit, name)) for name in names]
 
 
 def test_render_run_report_says_when_data_are_simulated(content: RunReport) -> None:

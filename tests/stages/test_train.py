@@ -78,6 +78,7 @@ def columns(path: Path) -> dict[str, list[str]]:
 def test_train_leaves_a_whole_run_folder(trained: TrainSummary) -> None:
     assert trained.run.name == "001"
     assert names(trained.run) == [
+        "calibration.json",
         "config.yaml",
         "history.csv",
         "metrics.json",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ecgkit.lookup import pick
 from ecgkit.models.dual_task import ModelSpec
-from ecgkit.training.balancing import BALANCERS, Balancer
+from ecgkit.training.balancing import BALANCERS, Balancer, Shared
 from ecgkit.training.balancing.dt4ecg import ALPHA, factors
 from ecgkit.training.loop import FitSettings, fit
 from ecgkit.training.supply import Labelled
@@ -22,10 +22,10 @@ NORMS = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=6)
 
 def stepped(name: str, norms: list[float], n_steps: int) -> Balancer:
     """Return a balancer after steps on losses whose gradients have the given norms."""
-    balancer = pick(BALANCERS, name, what="balancing")([3] * len(norms), device=torch.device("cpu"))
-    shared = torch.nn.Parameter(torch.ones(1))
+    balancer = pick(BALANCERS, name, what="balancing")([3] * len(norms))
+    weight = torch.nn.Parameter(torch.ones(1))
     for _ in range(n_steps):
-        balancer.combine([shared.sum() * norm for norm in norms], shared)
+        balancer.backward([weight.sum() * norm for norm in norms], Shared(weight, (weight,)))
     return balancer
 
 

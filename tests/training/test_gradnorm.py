@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.two_tasks import N_CLASSES, gradients_of, losses_of, shared_of, small_network
 from torch import Tensor
 
-from ecgkit.models.dual_task import ModelSpec, build_model, last_shared_weight
+from ecgkit.models.dual_task import DualTaskNet, last_shared_weight
 from ecgkit.training.balancing.gradnorm import (
     ALPHA,
     FLOOR,
@@ -19,19 +20,11 @@ from ecgkit.training.balancing.gradnorm import (
     renormalised,
     weight_gradient,
 )
-from ecgkit.training.loop import known_cross_entropy
-
-N_CLASSES = (5, 3)
-CPU = torch.device("cpu")
 
 
-def network_and_losses(attention: str, seed: int) -> tuple[torch.nn.Module, list[Tensor]]:
-    torch.manual_seed(seed)
-    spec = ModelSpec("resnet", attention, n_leads=1, n_samples=40, n_subjects=5, n_conditions=3)
-    model = build_model(spec).double().train()
-    outputs = model(torch.randn(6, 1, 40, dtype=torch.float64))
-    labels = [torch.randint(0, n, (6,)) for n in N_CLASSES]
-    return model, [known_cross_entropy(out, label) for out, label in zip(outputs, labels, strict=True)]
+def network_and_losses(attention: str, seed: int) -> tuple[DualTaskNet, list[Tensor]]:
+    model = small_network(seed, attention=attention).double()
+    return model, losses_of(model, seed)
 
 
 @pytest.mark.parametrize("attention", ["none", "sca"])
@@ -56,28 +49,27 @@ def test_weight_gradient_equals_double_backward(attention: str, seed: int) -> No
     torch.testing.assert_close(closed, by_backward, rtol=1e-6, atol=1e-12)
 
 
-def test_combine_steps_the_network_on_the_weights_before_they_move() -> None:
+def test_the_network_steps_on_the_weights_before_they_move() -> None:
     model, losses = network_and_losses("sca", seed=0)
-    shared = last_shared_weight(model)
-    balancer = GradNorm(N_CLASSES, device=CPU)
-    losses = [loss.float() for loss in losses]
-    balanced = balancer.combine(losses, shared)
+    balancer = GradNorm(N_CLASSES).double()
+    expected = gradients_of(losses[0] + losses[1], model)
+    balanced = balancer.backward(losses, shared_of(model))
     assert balanced.weights.tolist() == [1.0, 1.0]
-    assert balanced.loss.item() == pytest.approx(sum(loss.item() for loss in losses), rel=1e-6)
+    for key, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, expected[key])
     ratios = torch.stack([loss.detach() / math.log(n) for loss, n in zip(losses, N_CLASSES, strict=True)])
-    slope = weight_gradient(torch.ones(2), balanced.gradient_norms, ratios)
+    slope = weight_gradient(torch.ones(2).double(), balanced.gradient_norms, ratios)
     torch.testing.assert_close(balancer.weights, renormalised(1 - WEIGHT_STEP * slope))
 
 
 def test_gradient_norms_are_those_of_the_unweighted_losses() -> None:
     model, losses = network_and_losses("none", seed=1)
-    shared = last_shared_weight(model)
-    balancer = GradNorm(N_CLASSES, device=CPU)
-    balancer.weights = torch.tensor([0.5, 1.5])
-    norms = balancer.combine([loss.float() for loss in losses], shared).gradient_norms
-    for loss, norm in zip(losses, norms, strict=True):
-        (expected,) = torch.autograd.grad(loss, shared, retain_graph=True)
-        assert norm.item() == pytest.approx(expected.norm().item(), rel=1e-5)
+    shared = shared_of(model)
+    balancer = GradNorm(N_CLASSES).double()
+    balancer.weights = torch.tensor([0.5, 1.5]).double()
+    expected = [torch.autograd.grad(loss, shared.last, retain_graph=True)[0].norm() for loss in losses]
+    norms = balancer.backward(losses, shared).gradient_norms
+    torch.testing.assert_close(norms, torch.stack(expected))
 
 
 def test_weights_make_unequal_gradients_equal() -> None:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from ecgkit.errors import ConfigError, TrainingError
 from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model
+from ecgkit.training.apply import logits
+from ecgkit.training.augment import Augmentation
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import use_threads
-from ecgkit.training.loop import EpochRecord, FitSettings, accuracy, fit, known_cross_entropy, logits
+from ecgkit.training.loop import EpochRecord, FitSettings, fit
+from ecgkit.training.losses import accuracy, known_cross_entropy
 from ecgkit.training.supply import Labelled
 
 DEFAULT = ModelSpec("resnet", "sca", n_leads=1, n_samples=300, n_subjects=15, n_conditions=3)
@@ -24,6 +27,7 @@ SMALL = ModelSpec(
 SETTINGS = FitSettings(
     epochs=2, batch_size=16, learning_rate=0.001, balancing="gradnorm", seed=0, threads=1, device="cpu"
 )
+BOTH = [name for name in BALANCERS if name != "single-task"]
 Data = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -42,7 +46,7 @@ def weights_of(model: DualTaskNet) -> list[bytes]:
     return [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
 
 
-@pytest.mark.parametrize("balancing", BALANCERS)
+@pytest.mark.parametrize("balancing", BOTH)
 def test_fit_gives_the_same_bits_for_the_same_seed_whatever_ran_before(balancing: str) -> None:
     data, how = waves(40, 0), replace(SETTINGS, balancing=balancing)
     first = weights_of(fit(SMALL, Labelled(*data), settings=how))
@@ -127,7 +131,7 @@ def test_fit_reports_nan_where_there_is_nothing_to_see() -> None:
     assert records[0].subject_loss > 0
 
 
-@pytest.mark.parametrize("balancing", BALANCERS)
+@pytest.mark.parametrize("balancing", BOTH)
 def test_fit_learns_one_task_where_the_other_is_not_known(balancing: str) -> None:
     windows, _, condition = waves(200, 0)
     unknown = np.full(200, -1)
@@ -229,3 +233,107 @@ def test_logits_of_no_windows_are_empty() -> None:
 def test_logits_refuse_windows_of_another_length() -> None:
     with pytest.raises(TrainingError, match=r"windows of shape \(2, 1, 50\): expected \(N, 1, 48\)"):
         logits(build_model(SMALL), np.zeros((2, 1, 50)))
+
+
+def test_fit_learns_one_task_alone() -> None:
+    windows, subjects, conditions = waves(160, 0)
+    for missing, labels, task in (("n_conditions", subjects, 0), ("n_subjects", conditions, 1)):
+        spec = replace(SMALL, **{missing: 0})
+        records: list[EpochRecord] = []
+        given = Labelled(windows, subjects, conditions)
+        settings = replace(SETTINGS, epochs=12, learning_rate=0.01, balancing="single-task")
+        net = fit(spec, given, settings=settings, on_epoch=records.append, monitor=given)
+        outputs = logits(net, windows)
+        assert outputs[1 - task].shape == (160, 0)
+        assert (outputs[task].argmax(axis=1) == labels).mean() > 0.9
+        name, other = ("subject", "condition") if task == 0 else ("condition", "subject")
+        last = records[-1]
+        assert getattr(last, f"monitor_{name}_accuracy") == (outputs[task].argmax(axis=1) == labels).mean()
+        assert getattr(last, f"{name}_weight") == 1
+        assert all(math.isnan(getattr(last, f"{other}_{what}")) for what in ("loss", "accuracy", "weight"))
+        assert math.isnan(getattr(last, f"monitor_{other}_accuracy"))
+
+
+def test_fit_refuses_to_balance_one_task_and_to_leave_two_alone() -> None:
+    given = Labelled(*waves(32, 0))
+    with pytest.raises(ConfigError, match="--balancing single-task"):
+        fit(replace(SMALL, n_subjects=0), given, settings=SETTINGS)
+    with pytest.raises(ConfigError, match="--task subject or --task condition"):
+        fit(SMALL, given, settings=replace(SETTINGS, balancing="single-task"))
+
+
+def bits(net: DualTaskNet) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in net.state_dict().values())
+
+
+def test_fit_chooses_the_first_epoch_that_is_best_on_validation() -> None:
+    training, validation = Labelled(*waves(96, 0)), Labelled(*waves(64, 1))
+    settings = replace(SETTINGS, epochs=6, learning_rate=0.02)
+    records: list[EpochRecord] = []
+    chosen = fit(SMALL, training, settings=settings, validation=validation, on_epoch=records.append)
+    scores = [record.validation_score for record in records]
+    best = 1 + scores.index(max(scores))
+    assert bits(chosen) == bits(fit(SMALL, training, settings=replace(settings, epochs=best)))
+    assert best < 6, "else the test shows nothing"
+
+
+def test_fit_is_not_changed_by_what_it_watches() -> None:
+    training = Labelled(*waves(48, 0))
+    plain = bits(fit(SMALL, training, settings=SETTINGS))
+    assert bits(fit(SMALL, training, settings=SETTINGS, monitor=Labelled(*waves(64, 1)))) == plain
+    watched = replace(SETTINGS, epochs=4, learning_rate=0.02)
+    choose = Labelled(*waves(64, 1))
+    nets = [
+        fit(SMALL, training, settings=watched, validation=choose, monitor=monitor)
+        for monitor in (None, Labelled(*waves(64, 2)))
+    ]
+    assert bits(nets[0]) == bits(nets[1])
+
+
+def test_fit_says_when_there_is_nothing_to_choose_by() -> None:
+    windows, subjects, conditions = waves(32, 0)
+    unknown = Labelled(windows, np.full_like(subjects, -1), np.full_like(conditions, -1))
+    with pytest.raises(TrainingError, match="no validation window has a known label"):
+        fit(SMALL, Labelled(windows, subjects, conditions), settings=SETTINGS, validation=unknown)
+
+
+def test_fit_in_mixed_precision_learns_and_keeps_float32_weights() -> None:
+    training = Labelled(*waves(160, 0))
+    settings = replace(SETTINGS, epochs=12, learning_rate=0.01, precision="mixed")
+    net = fit(SMALL, training, settings=settings)
+    assert {tensor.dtype for tensor in net.parameters()} == {torch.float32}
+    assert (logits(net, training.windows)[0].argmax(axis=1) == training.subjects).mean() > 0.9
+    assert bits(net) != bits(fit(SMALL, training, settings=replace(settings, precision="float32")))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"precision": "half"}, "precision 'half': expected one of float32, mixed"),
+        ({"class_weights": "some"}, "class weights 'some': expected none or balanced"),
+        ({"augmentation": Augmentation(noise=0.1)}, "an augmentation needs the windows' rate"),
+    ],
+)
+def test_fit_refuses_settings_that_are_none(change: dict[str, object], says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        fit(SMALL, Labelled(*waves(32, 0)), settings=replace(SETTINGS, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schedule": "cosine"},
+        {"schedule": "step"},
+        {"schedule": "warmup-cosine"},
+        {"class_weights": "balanced"},
+        {"augmentation": Augmentation(noise=0.1), "fs": 100.0},
+    ],
+)
+def test_fit_settings_change_the_weights_the_same_way_each_time(change: dict[str, object]) -> None:
+    windows, subjects, conditions = waves(48, 0)
+    training = Labelled(windows, subjects, np.where(conditions == 2, 0, conditions))
+    plain, *changed = (
+        bits(fit(SMALL, training, settings=settings))
+        for settings in (SETTINGS, replace(SETTINGS, **change), replace(SETTINGS, **change))
+    )
+    assert changed[0] == changed[1] != plain

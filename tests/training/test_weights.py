@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ecgkit.errors import RunError
 from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model
-from ecgkit.training.loop import logits
+from ecgkit.training.apply import logits
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE, RunCard, current_versions, load_run, save_weights
 
 SPEC = ModelSpec(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ecgkit.models.stack import Stack
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 
 class ConvBlock(nn.Module):

@@ -11,7 +11,7 @@ from ecgkit.errors import ConfigError
 from ecgkit.models.stack import conv_norm
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 GROWTH = 16
 BOTTLENECK = 3

@@ -11,7 +11,7 @@ from ecgkit.models.attention.se import SqueezeExcitation
 from ecgkit.models.stack import block_shapes, conv_norm
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 DEPTH = 2
 LAST_DEPTH = 6

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 
 class Lstm(nn.Module):

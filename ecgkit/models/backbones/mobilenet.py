@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ecgkit.models.stack import block_shapes, conv_norm
 
 if TYPE_CHECKING:
-    from ecgkit.models.dual_task import ModelSpec
+    from ecgkit.models.spec import ModelSpec
 
 DEPTH = 2
 LAST_DEPTH = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkit.config import TrainConfig
-from ecgkit.files import temporary_name, write_text, writing_in
+from ecgkit.files import flush, temporary_name, write_text, writing_in
 from ecgkit.settings import checked
 from ecgkit.splits import find_scheme
 from ecgkit.stages.fitting import FitTask, folds, run_fit
@@ -42,6 +43,11 @@ class Cell:
     settings: TrainConfig
     tasks: tuple[FitTask, ...]
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The tasks that are learnt here and that the scheme can test."""
+        return _scored(self.settings, find_scheme(self.scheme).scores)
+
     def folder(self, cells: Path) -> Path:
         """Return where the fits of this cell lie, below the folder of all cells.
 
@@ -57,6 +63,8 @@ class Cell:
 
 def make_cells(data: Dataset, row: Row, *, scheme: str, seed: int, changes: Mapping[str, Any]) -> list[Cell]:
     """Return the cells of a row for one seed and scheme, one a training.
+
+    A network for a task alone that the scheme can't test is left out.
 
     Parameters
     ----------
@@ -76,10 +84,8 @@ def make_cells(data: Dataset, row: Row, *, scheme: str, seed: int, changes: Mapp
         FitTask(scheme, fold, scored=scored, dataset_sha256=data.sha256, split_seed=seed)
         for fold in folds(data, scheme, seed)
     )
-    return [
-        Cell(row.name, scheme, seed, _settings(row.name, {**changes, **training, "seed": seed}), tasks)
-        for training in row.trainings
-    ]
+    settings = [_settings(row.name, {**changes, **training, "seed": seed}) for training in row.trainings]
+    return [Cell(row.name, scheme, seed, one, tasks) for one in settings if _scored(one, scored)]
 
 
 def fits_to_do(cells: Sequence[Cell], folder: Path) -> list[tuple[Cell, FitTask]]:
@@ -109,26 +115,49 @@ def do_fit(dataset: Path, cell: Cell, task: FitTask, folder: Path) -> None:
     place = task.folder(cell.folder(folder))
     part = folder / temporary_name()
     with writing_in(folder):
-        made = task.folder(part)
-        made.mkdir(parents=True)
-        start = time.perf_counter()
-        run_fit(dataset, task, cell.settings, part)
-        about = {
-            "settings": cell.settings.model_dump(),
-            "task": dataclasses.asdict(task),
-            "seconds": round(time.perf_counter() - start, 3),
-            "versions": _versions(),
-        }
-        write_text(made / FIT_FILE, json.dumps(about, indent=2) + "\n")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():  # another process may have done it meanwhile
-            made.rename(place)
+        try:
+            made = task.folder(part)
+            made.mkdir(parents=True)
+            start = time.perf_counter()
+            run_fit(dataset, task, cell.settings, part)
+            _describe(made, cell, task, seconds=time.perf_counter() - start)
+            _put_in_place(made, place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(made: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists() and not (place / FIT_FILE).is_file():  # somebody took its last file away
+        shutil.rmtree(place)
+    try:
+        made.rename(place)
+    except OSError:
+        if not (place / FIT_FILE).is_file():  # else another process has done it meanwhile
+            raise
+
+
+def _describe(made: Path, cell: Cell, task: FitTask, *, seconds: float) -> None:
+    """Write last what a fit was, once what it left is on the disk: with this file it is done."""
+    for file in made.iterdir():
+        flush(file)
+    about = {
+        "settings": cell.settings.model_dump(),
+        "task": dataclasses.asdict(task),
+        "seconds": round(seconds, 3),
+        "versions": _versions(),
+    }
+    write_text(made / FIT_FILE, json.dumps(about, indent=2) + "\n")
 
 
 def differing(settings: TrainConfig) -> dict[str, Any]:
     """Return the settings that are not the built-in ones."""
     built_in = TrainConfig().model_dump()
     return {name: value for name, value in settings.model_dump().items() if value != built_in[name]}
+
+
+def _scored(settings: TrainConfig, scores: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in scores if settings.task in ("both", name))
 
 
 def _settings(row: str, values: Mapping[str, Any]) -> TrainConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecgkit.errors import ConfigError
@@ -39,11 +39,18 @@ class Grid:
         What it compares.
     rows
         Its rows, the reference first.
+    cross
+        Where a table is one of backbones and attention modules: backbone -> names of its rows, one an
+        attention in the order of `ATTENTIONS`.
+    curves
+        Whether the course of the trainings is what it shows.
     """
 
     name: str
     title: str
     rows: tuple[Row, ...]
+    cross: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    curves: bool = False
 
 
 def _net(name: str, backbone: str, attention: str = "none", **changes: Any) -> Row:
@@ -62,6 +69,13 @@ CONVOLUTIONAL = {
     "1D-ResNet": "resnet",
 }
 ATTENTIONS = {"none": "none", "SE": "se", "MHA": "mha", "CBAM": "cbam", "SCA": "sca"}
+PAPER_EPOCHS = 50
+OWN = "SCA"  # the paper's attention module
+CROSS = {
+    name: tuple(name if title == "none" else f"{name} + {title}" for title in ATTENTIONS)
+    for name in CONVOLUTIONAL
+}
+ALL = "all"
 DT4ECG = _net("DT4ECG (1D-ResNet + SCA, GradNorm)", "resnet", "sca")
 
 GRIDS = {
@@ -83,16 +97,17 @@ GRIDS = {
             (
                 _net("1D-ResNet + SCA", "resnet", "sca"),
                 *(
-                    _net(f"{name} + {title}" if attention != "none" else name, backbone, attention)
+                    _net(title, backbone, attention)
                     for name, backbone in CONVOLUTIONAL.items()
-                    for title, attention in ATTENTIONS.items()
+                    for title, attention in zip(CROSS[name], ATTENTIONS.values(), strict=True)
                     if (backbone, attention) != ("resnet", "sca")
                 ),
             ),
+            cross=CROSS,
         ),
         Grid(
             "table4",
-            "Table IV: GradNorm on and off, 20 epochs",
+            "Table IV: GradNorm on and off",
             (
                 _balanced("GradNorm on", "gradnorm", epochs=20),
                 _balanced("GradNorm off", "equal", epochs=20),
@@ -107,6 +122,7 @@ GRIDS = {
                 _balanced("GradNorm on, 20 epochs", "gradnorm", epochs=20),
                 _balanced("GradNorm off, 20 epochs", "equal", epochs=20),
             ),
+            curves=True,
         ),
         Grid(
             "balancing",
@@ -143,5 +159,21 @@ def find_grid(name: str) -> Grid:
         There is none of this name; the message lists those that are.
     """
     if name not in GRIDS:
-        raise ConfigError(unknown("table", name, GRIDS))
+        raise ConfigError(unknown("table", name, [*GRIDS, ALL]))
     return GRIDS[name]
+
+
+def at_epochs(grid: Grid, epochs: int) -> Grid:
+    """Return a grid for another number of epochs than the paper's 50.
+
+    Rows that have a number of their own (20) keep it, unless it is larger. Rows that are the same then are
+    there once.
+    """
+    rows: dict[str, Row] = {}
+    for row in grid.rows:
+        own = [training.get("epochs", PAPER_EPOCHS) for training in row.trainings]
+        new = [min(epochs, one) if one != PAPER_EPOCHS else epochs for one in own]
+        name = row.name.replace(f"{own[0]} epochs", f"{new[0]} epochs")
+        trainings = zip(row.trainings, new, strict=True)
+        rows[name] = Row(name, tuple({**training, "epochs": n} for training, n in trainings))
+    return replace(grid, rows=tuple(rows.values()))

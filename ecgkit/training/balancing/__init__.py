@@ -1,8 +1,8 @@
 """How the losses of several tasks drive one network.
 
-A balancer is built by ``factory(n_classes)``, where `n_classes` has one number per task, and is called once
-a step. A row of `BALANCERS` is all that a new one needs. What it remembers from step to step lies in buffers, what
-it learns in parameters: they are saved with a training that is to be gone on with.
+A balancer is built by ``factory(n_classes)``, where `n_classes` has one number per task, and goes backward
+once a step. A row of `BALANCERS` is all that a new one needs. What it remembers from step to step lies in
+buffers, what it learns in parameters: they are saved with a training that is to be gone on with.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ecgkit.errors import ConfigError
+
 BALANCERS = {
     "gradnorm": "ecgkit.training.balancing.gradnorm:GradNorm",
     "equal": "ecgkit.training.balancing.equal:Equal",
+    "fixed": "ecgkit.training.balancing.fixed:Fixed",
+    "uncertainty": "ecgkit.training.balancing.uncertainty:Uncertainty",
+    "dwa": "ecgkit.training.balancing.dwa:DWA",
+    "pcgrad": "ecgkit.training.balancing.pcgrad:PCGrad",
     "dt4ecg-literal": "ecgkit.training.balancing.dt4ecg:literal",
     "dt4ecg-renormalised": "ecgkit.training.balancing.dt4ecg:renormalised",
     "dt4ecg-stateless": "ecgkit.training.balancing.dt4ecg:stateless",
+    "single-task": "ecgkit.training.balancing.single_task:SingleTask",
 }
 
 Mean = Callable[[Tensor], Tensor]
@@ -60,23 +67,57 @@ def alone(tensor: Tensor) -> Tensor:
 
 
 class Balancer(nn.Module):
-    """Base of all balancers."""
+    """Base of all balancers.
+
+    Parameters
+    ----------
+    n_classes
+        Classes of each task.
+
+    Raises
+    ------
+    ConfigError
+        It is one task and nothing to balance, or several and the balancer is for one.
+    """
+
+    for_one_task = False
+
+    def __init__(self, n_classes: Sequence[int]) -> None:
+        super().__init__()
+        several = len(n_classes) > 1
+        if several and self.for_one_task:
+            raise ConfigError(
+                f"balancing 'single-task': {len(n_classes)} tasks; expected one: choose it "
+                "(--task subject or --task condition), or take another balancing"
+            )
+        if not several and not self.for_one_task:
+            raise ConfigError(
+                "balancing: one task, and nothing to balance; take balancing 'single-task' "
+                "(--balancing single-task), or train on both tasks (--task both)"
+            )
 
     def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:
-        """Add the gradients of one step to all parameters.
+        """Give all parameters, which come without gradients, those of one step.
 
         Parameters
         ----------
         losses
             M scalars, a task each.
         mean
-            Over all processes that train together. Each adds the gradients of its own windows; what is
-            decided by gradients or losses must be decided by their mean, so that all decide alike.
+            Over all processes that train together. Each gives the gradients of its own windows, and they are
+            averaged afterwards; what is decided by gradients or losses must be decided by their mean, so that
+            all decide alike.
         """
         raise NotImplementedError
 
     def end_epoch(self, losses: Sequence[float]) -> None:
-        """Hear of an epoch's mean losses, (M,); NaN where a task had no known label."""
+        """Hear of an epoch's mean losses, (M,), the same in all processes; NaN where no label was known."""
+
+
+def weighed_backward(losses: Sequence[Tensor], weights: Tensor, norms: Tensor | None = None) -> Balanced:
+    """Go backward from the weighted sum of the losses."""
+    (weights @ torch.stack(list(losses))).backward()  # type: ignore[no-untyped-call]
+    return Balanced(weights, torch.full_like(weights, torch.nan) if norms is None else norms)
 
 
 def gradient_norms(losses: Sequence[Tensor], last: nn.Parameter, *, mean: Mean = alone) -> Tensor:

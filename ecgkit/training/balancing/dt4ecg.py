@@ -15,7 +15,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone, gradient_norms
+from ecgkit.training.balancing import (
+    Balanced,
+    Balancer,
+    Mean,
+    Shared,
+    alone,
+    gradient_norms,
+    weighed_backward,
+)
 
 ALPHA = 2.0
 
@@ -36,7 +44,7 @@ class Algorithm1(Balancer):
     weights: Tensor
 
     def __init__(self, n_classes: Sequence[int], *, update: Update) -> None:
-        super().__init__()
+        super().__init__(n_classes)
         self.register_buffer("weights", torch.ones(len(n_classes)))
         self._update = update
 
@@ -44,8 +52,7 @@ class Algorithm1(Balancer):
         """Move the weights, then go backward with the new ones."""
         norms = gradient_norms(losses, shared.last, mean=mean)
         self.weights = self._update(self.weights, factors(norms))
-        (self.weights @ torch.stack(list(losses))).backward()  # type: ignore[no-untyped-call]
-        return Balanced(self.weights, norms)
+        return weighed_backward(losses, self.weights, norms)
 
 
 def factors(norms: Tensor, *, alpha: float = ALPHA) -> Tensor:

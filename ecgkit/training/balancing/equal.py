@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone
+from ecgkit.training.balancing import Balanced, Balancer, Mean, Shared, alone, weighed_backward
 
 
 class Equal(Balancer):
@@ -16,10 +16,9 @@ class Equal(Balancer):
     weights: Tensor
 
     def __init__(self, n_classes: Sequence[int]) -> None:
-        super().__init__()
+        super().__init__(n_classes)
         self.register_buffer("weights", torch.ones(len(n_classes)))
 
     def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:  # noqa: ARG002
         """Go backward from the sum of the losses."""
-        torch.stack(list(losses)).sum().backward()  # type: ignore[no-untyped-call]
-        return Balanced(self.weights, torch.full_like(self.weights, torch.nan))
+        return weighed_backward(losses, self.weights)

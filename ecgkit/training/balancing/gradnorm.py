@@ -35,7 +35,7 @@ class GradNorm(Balancer):
     _initial: Tensor
 
     def __init__(self, n_classes: Sequence[int]) -> None:
-        super().__init__()
+        super().__init__(n_classes)
         self.register_buffer("weights", torch.ones(len(n_classes)))
         initial = torch.tensor([math.log(n) for n in n_classes])
         self.register_buffer("_initial", initial, persistent=False)

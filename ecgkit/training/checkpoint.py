@@ -1,0 +1,272 @@
+"""The state of a training after an epoch, in one file, so that it can go on as if nothing had happened.
+
+Safetensors, with a JSON object in its metadata; nothing in it could run code. It may come from anywhere: all
+of it is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ecgkit.errors import RunError, TrainingError
+from ecgkit.files import atomic_path
+from ecgkit.training.card import json_object, read_bytes
+from ecgkit.training.epoch import Stepper
+
+FORMAT = "ecgkit-checkpoint"
+FORMAT_VERSION = 1
+MAX_HEADER_BYTES = 10_000_000
+MAX_BYTES = 16_000_000_000
+OPTIMIZER_STATE = ("step", "exp_avg", "exp_avg_sq")  # of Adam, for each parameter
+
+
+@dataclass(slots=True)
+class Best:
+    """The weights after the epoch that did best on the validation windows so far.
+
+    Attributes
+    ----------
+    epoch
+        0: none yet.
+    score
+        Mean accuracy over the tasks.
+    """
+
+    epoch: int = 0
+    score: float = -math.inf
+    weights: dict[str, Tensor] | None = None
+
+    def hear(self, epoch: int, score: float, model: torch.nn.Module) -> None:
+        """Keep a copy of the weights where no epoch before was as good."""
+        if score > self.score:
+            self.epoch, self.score = epoch, score
+            self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps the state of a training in a file, at most every so many seconds; without a path, nowhere.
+
+    Attributes
+    ----------
+    fingerprint
+        Of what is trained on what, and how: only the same training may go on from it.
+    """
+
+    path: Path | None
+    every_s: float
+    fingerprint: str
+    _kept_at: float = field(default_factory=time.monotonic)
+
+    def resume(self, stepper: Stepper) -> tuple[int, Best]:
+        """Put a training back to where it was kept; return the epoch, 0 if none was, and the best one."""
+        raw = b""
+        if self.path is not None and stepper.engine.rank == 0 and self.path.exists():
+            raw = _raw(self.path)
+        raw = stepper.engine.from_first(raw)
+        if not raw:
+            return 0, Best()
+        return read_checkpoint(raw, stepper, fingerprint=self.fingerprint, where=str(self.path))
+
+    def keep(self, stepper: Stepper, *, epoch: int, best: Best) -> None:
+        """Write the state after an epoch, if it is time; the first process does."""
+        if self.path is None or stepper.engine.rank or time.monotonic() - self._kept_at < self.every_s:
+            return
+        write_checkpoint(self.path, stepper, epoch=epoch, best=best, fingerprint=self.fingerprint)
+        self._kept_at = time.monotonic()
+
+
+def write_checkpoint(path: Path, stepper: Stepper, *, epoch: int, best: Best, fingerprint: str) -> None:
+    """Write the state after an epoch, whole or not at all."""
+    tensors = {
+        **_named("model", stepper.model.state_dict()),
+        **_named("balancer", stepper.balancer.state_dict()),
+        **_optimizer_tensors(stepper),
+        **_named("best", best.weights or {}),
+        **_random_states(stepper),
+    }
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fingerprint": fingerprint,
+        "epoch": epoch,
+        "n_steps": stepper.n_steps,
+        "best_epoch": best.epoch,
+        "best_score": best.score if best.epoch else None,
+    }
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    raw = safetensors.torch.save(on_cpu, metadata={"content": json.dumps(content)})
+    with atomic_path(path) as part:
+        part.write_bytes(raw)
+
+
+def read_checkpoint(raw: bytes, stepper: Stepper, *, fingerprint: str, where: str) -> tuple[int, Best]:
+    """Put a training back into the state that a checkpoint holds; return its epoch, and the best one.
+
+    Parameters
+    ----------
+    raw
+        The whole file.
+    stepper
+        Of the same training, as it begins; it is changed.
+    where
+        What to call the file.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or of another training.
+    """
+    content = _content(where, raw)
+    if content["fingerprint"] != fingerprint:
+        raise TrainingError(f"{where}: belongs to another training; remove it to begin anew")
+    try:
+        tensors = safetensors.torch.load(raw)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _damaged(where, f"not a safetensors file ({error})") from error
+    model_state = stepper.model.state_dict()
+    best = Best(content["best_epoch"], content["best_score"] if content["best_epoch"] else -math.inf)
+    expected = {
+        **_named("model", model_state),
+        **_named("balancer", stepper.balancer.state_dict()),
+        **_expected_optimizer(stepper),
+        **_named("best", model_state if best.epoch else {}),
+        **_random_states(stepper),
+    }
+    _check(where, tensors, expected)
+    stepper.model.load_state_dict(_of(tensors, "model"))
+    stepper.balancer.load_state_dict(_of(tensors, "balancer"))
+    _load_optimizer(stepper, tensors)
+    if best.epoch:
+        device = next(stepper.model.parameters()).device
+        best.weights = {name: tensor.to(device) for name, tensor in _of(tensors, "best").items()}
+    stepper.n_steps = content["n_steps"]
+    _set_random_states(where, tensors)
+    return content["epoch"], best
+
+
+def epoch_of(path: Path) -> int:
+    """Return the epoch that a checkpoint was written after.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged.
+    """
+    return int(_content(str(path), _raw(path))["epoch"])
+
+
+def _raw(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MAX_BYTES, expected="a checkpoint")
+    except RunError as error:
+        raise TrainingError(f"{error}; remove it to begin anew") from error
+
+
+def _content(where: str, raw: bytes) -> dict[str, Any]:
+    """Read what a checkpoint says of itself, from its first bytes."""
+    size = int.from_bytes(raw[:8], "little")
+    if len(raw) < 8 or size > min(MAX_HEADER_BYTES, len(raw) - 8):
+        raise _damaged(where, "cut off, or not a safetensors file")
+    try:
+        header = json_object(raw[8 : 8 + size].decode("utf-8"), where=where)
+        metadata = header.get("__metadata__")
+        text = metadata.get("content") if isinstance(metadata, dict) else None
+        content = json_object(text if isinstance(text, str) else "", where=where)
+    except (RunError, UnicodeDecodeError) as error:
+        raise _damaged(where, "its header can't be read") from error
+    if (content.get("format"), content.get("format_version")) != (FORMAT, FORMAT_VERSION):
+        raise _damaged(where, f"expected format {FORMAT} {FORMAT_VERSION}")
+    kinds = {"fingerprint": str, "epoch": int, "n_steps": int, "best_epoch": int}
+    wrong = [name for name, kind in kinds.items() if type(content.get(name)) is not kind]
+    if not wrong and (content["epoch"] < 1 or content["n_steps"] < 0 or content["best_epoch"] < 0):
+        wrong = ["epoch"]
+    if not wrong and content["best_epoch"] and type(content.get("best_score")) not in (int, float):
+        wrong = ["best_score"]
+    if wrong:
+        raise _damaged(where, f"field {wrong[0]!r} is {content.get(wrong[0])!r}")
+    return content
+
+
+def _optimizer_tensors(stepper: Stepper) -> dict[str, Tensor]:
+    states = stepper.optimizer.state_dict()["state"]
+    return {f"optimizer/{index}/{name}": states[index][name] for index in states for name in OPTIMIZER_STATE}
+
+
+def _expected_optimizer(stepper: Stepper) -> dict[str, Tensor]:
+    expected: dict[str, Tensor] = {}
+    for index, parameter in enumerate(_parameters(stepper)):
+        shapes = (torch.empty(()), parameter, parameter)
+        expected |= {
+            f"optimizer/{index}/{name}": like for name, like in zip(OPTIMIZER_STATE, shapes, strict=True)
+        }
+    return expected
+
+
+def _load_optimizer(stepper: Stepper, tensors: Mapping[str, Tensor]) -> None:
+    state = {
+        index: {name: tensors[f"optimizer/{index}/{name}"] for name in OPTIMIZER_STATE}
+        for index, _ in enumerate(_parameters(stepper))
+    }
+    groups = stepper.optimizer.state_dict()["param_groups"]
+    stepper.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _parameters(stepper: Stepper) -> list[torch.nn.Parameter]:
+    return [parameter for group in stepper.optimizer.param_groups for parameter in group["params"]]
+
+
+def _random_states(stepper: Stepper) -> dict[str, Tensor]:
+    states = {"random/cpu": torch.get_rng_state()}
+    device = next(stepper.model.parameters()).device
+    if device.type == "cuda":
+        states["random/cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _set_random_states(where: str, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"])
+    except RuntimeError as error:
+        raise _damaged(where, "the state of the random numbers is none") from error
+
+
+def _named(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{group}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def _of(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{group}/"): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{group}/")
+    }
+
+
+def _check(where: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    for name in sorted(tensors.keys() | expected.keys()):
+        got, wanted = (
+            f"{group[name].dtype} {tuple(group[name].shape)}" if name in group else "none"
+            for group in (tensors, expected)
+        )
+        if got != wanted:
+            raise _damaged(where, f"tensor {name!r}: got {got}, expected {wanted}")
+        if name.startswith(("model/", "best/")) and not bool(torch.isfinite(tensors[name]).all()):
+            raise _damaged(where, f"tensor {name!r} holds NaN or infinity")
+
+
+def _damaged(where: str, what: str) -> TrainingError:
+    return TrainingError(f"{where}: a damaged checkpoint: {what}; remove it to begin anew")
