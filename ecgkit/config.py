@@ -113,8 +113,8 @@ class AugmentationConfig(Settings):
     """
 
     amplitude: Annotated[float, Field(ge=0, le=9, description="factor from 1/(1 + a) to 1 + a")] = 0.0
-    baseline: Annotated[float, Field(ge=0, le=100, description="height of a slow wave")] = 0.0
-    noise: Annotated[float, Field(ge=0, le=100, description="SD of white noise")] = 0.0
+    baseline: Annotated[float, Field(ge=0, le=100, description="most height of a slow wave")] = 0.0
+    noise: Annotated[float, Field(ge=0, le=100, description="most SD of white noise")] = 0.0
     mains: Annotated[float, Field(ge=0, le=100, description="most amplitude of a mains sine")] = 0.0
     time_stretch: Annotated[float, Field(ge=0, le=1, description="factor from 1/(1 + s) to 1 + s")] = 0.0
     lead_inversion: Annotated[float, Field(ge=0, le=1, description="probability to turn a window over")] = 0.0

@@ -63,6 +63,8 @@ def train(as_json: bool, **options: Any) -> None:
 
     with progress(quiet=as_json) as bars:
         summary = stage.run(_options(**options), progress=bars)
+    if summary is None:
+        return
     show_warnings(summary.warnings)
     show_json(summary.as_json()) if as_json else _show(summary)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecgkit.errors import TrainingError
 from ecgkit.progress import Progress, Silent
 from ecgkit.stages import build_dataset, ingest, predict, simulate, status, study_page, train
 from ecgkit.stages.build_dataset import BuildSummary
@@ -85,8 +86,11 @@ def run(
     flags = {"train": {"epochs": epochs}}
     options = TrainOptions(dataset=built.path, runs=study / "runs", flags=flags, jobs=jobs)
     trained = train.run(options, progress=listener)
+    if trained is None:
+        raise TrainingError("ecgkit demo shows the way on one process; call it without torchrun")
     asked = _asked(simulated)
-    predicted = predict.run(str(trained.run), asked.path, runs=study / "runs")
+    known = predict.PredictOptions(fpir=None)  # it is somebody who is enrolled: "unknown" is no answer
+    predicted = predict.run(str(trained.run), asked.path, runs=study / "runs", options=known)
     return DemoSummary(simulated, study, page, built, trained, asked, predicted)
 
 

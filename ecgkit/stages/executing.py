@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgkit.progress import Progress
-from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, go_on_from, run_fit
+from ecgkit.stages.fitting import EVERYTHING, HISTORY_FILE, FitTask, go_on_from, run_fit, take_part
 from ecgkit.stages.workers import interrupts_held
 
 if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
+    from ecgkit.training.engine import Engine
 
 POLL_S = 0.3
 BARS = {EVERYTHING: "final weights"}
@@ -68,6 +70,7 @@ def run_fits(
     *,
     executor: Executor | None,
     progress: Progress,
+    engine: Engine | None = None,
 ) -> None:
     """Do all fits that are not done yet; those that were interrupted go on.
 
@@ -77,6 +80,8 @@ def run_fits(
         Where they run, side by side; None: in this process, one after the other.
     progress
         Hears of every epoch, a task a scheme; of those done earlier too.
+    engine
+        The processes that do each fit together, of which this is the first; the others `follow`.
 
     Raises
     ------
@@ -90,11 +95,21 @@ def run_fits(
     follower = Follower(tasks, fits, epochs=settings.epochs, progress=progress)
     follower.poll()
     left = [task for task in tasks if not task.is_done(fits)]
+    if engine is not None:
+        engine.from_first(json.dumps([[task.scheme, task.fold] for task in left]).encode())
     if executor is not None:
         _run_on(executor, dataset, left, settings, fits, follower=follower)
     else:
         for task in left:
-            run_fit(dataset, task, settings, fits, on_epoch=follower.poll)
+            run_fit(dataset, task, settings, fits, on_epoch=follower.poll, engine=engine)
+
+
+def follow(dataset: Path, tasks: Sequence[FitTask], settings: TrainConfig, *, engine: Engine) -> None:
+    """Take part in the fits that the first process does; it says which are left."""
+    left = json.loads(engine.from_first(b""))
+    for task in tasks:
+        if [task.scheme, task.fold] in left:
+            take_part(dataset, task, settings, engine=engine)
 
 
 def _run_on(

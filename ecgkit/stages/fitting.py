@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ecgkit.dataset.read import Dataset
     from ecgkit.models.dual_task import ModelSpec
     from ecgkit.splits.validation import HeldBack
+    from ecgkit.training.engine import Engine
     from ecgkit.training.loop import EpochRecord, FitSettings
     from ecgkit.training.supply import Labelled
     from ecgkit.training.weights import RunCard
@@ -109,6 +110,8 @@ def run_fit(
     settings: TrainConfig,
     fits: Path,
     on_epoch: Callable[[], None] | None = None,
+    *,
+    engine: Engine | None = None,
 ) -> None:
     """Do one fit and leave its history, its test outputs and, where wanted, its weights in its folder.
 
@@ -124,6 +127,8 @@ def run_fit(
         Folder of all fits; this one's is there. If it is taken away, the fit ends in an error.
     on_epoch
         Called after each epoch's line was written; for fits in this process.
+    engine
+        The processes that do the fit together, of which this is the first; the others `take_part`.
 
     Raises
     ------
@@ -132,6 +137,7 @@ def run_fit(
     """
     from ecgkit.dataset.read import open_dataset
     from ecgkit.training.apply import logits
+    from ecgkit.training.engine import Alone
     from ecgkit.training.loop import fit
     from ecgkit.training.supply import in_order
     from ecgkit.training.weights import save_weights
@@ -140,8 +146,7 @@ def run_fit(
         return
     data = open_dataset(dataset)
     _refuse_another(data, task)
-    train, test = task.rows(data)
-    held = _held_back(data, task, train) if settings.validation else None
+    _, test = task.rows(data)
     folder = task.folder(fits)
     go_on_from(folder)
 
@@ -151,22 +156,43 @@ def run_fit(
             on_epoch()
 
     model = fit(
-        model_spec(data, settings),
-        _labelled(data, held.train if held else train),
-        settings=fit_settings(settings, fs=data.fs),
+        **_what_to_fit(data, task, settings),
         on_epoch=write_epoch,
         monitor=_labelled(data, test) if len(test) else None,
-        validation=_labelled(data, held.validation, scored_by=held.scheme) if held else None,
         checkpoint=folder / CHECKPOINT_FILE,
+        engine=engine or Alone(),
     )
     if len(test):
         tested = in_order(data.windows, test)
         outputs = logits(model, tested, device=settings.device, threads=settings.threads)
         write_logits(folder / LOGITS_FILE, test, dict(zip(("subject", "condition"), outputs, strict=True)))
     if task.keep_weights:
-        save_weights(folder, model, run_card(data, task, settings))
+        n_processes = engine.world_size if engine else 1
+        save_weights(folder, model, run_card(data, task, settings, n_processes=n_processes))
     write_text(folder / DONE_FILE, "")
     (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def take_part(dataset: Path, task: FitTask, settings: TrainConfig, *, engine: Engine) -> None:
+    """Do this process's share of a fit that the first one does, and write nothing."""
+    from ecgkit.dataset.read import open_dataset
+    from ecgkit.training.loop import fit
+
+    data = open_dataset(dataset)
+    _refuse_another(data, task)
+    fit(**_what_to_fit(data, task, settings), engine=engine)
+
+
+def _what_to_fit(data: Dataset, task: FitTask, settings: TrainConfig) -> dict[str, Any]:
+    """Return the arguments of `fit` that say what comes out: the same in all processes."""
+    train, _ = task.rows(data)
+    held = _held_back(data, task, train) if settings.validation else None
+    return {
+        "spec": model_spec(data, settings),
+        "training": _labelled(data, held.train if held else train),
+        "settings": fit_settings(settings, fs=data.fs),
+        "validation": _labelled(data, held.validation, scored_by=held.scheme) if held else None,
+    }
 
 
 def go_on_from(folder: Path) -> None:
@@ -213,7 +239,7 @@ def fit_settings(settings: TrainConfig, *, fs: float) -> FitSettings:
     return FitSettings(**values, fs=fs, augmentation=Augmentation(**settings.augmentation.model_dump()))
 
 
-def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:
+def run_card(data: Dataset, task: FitTask, settings: TrainConfig, *, n_processes: int = 1) -> RunCard:
     """Return what must be known to apply the weights of a fit to a new recording."""
     from ecgkit.training.device import resolve_device
     from ecgkit.training.weights import RunCard, current_versions
@@ -228,7 +254,11 @@ def run_card(data: Dataset, task: FitTask, settings: TrainConfig) -> RunCard:
         dataset_sha256=data.sha256,
         split=task.scheme,
         seed=settings.seed,
-        training=settings.model_dump() | {"device": resolve_device(settings.device).type},
+        training={
+            **settings.model_dump(),
+            "device": resolve_device(settings.device).type,
+            "processes": n_processes,
+        },
         simulated=data.simulated,
         versions=current_versions(),
     )

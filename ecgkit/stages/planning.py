@@ -64,11 +64,11 @@ def tasks_scored(scheme: str, task: str) -> tuple[str, ...]:
     return tuple(name for name in find_scheme(scheme).scores if task in ("both", name))
 
 
-def training_key(tasks: Sequence[FitTask], settings: TrainConfig) -> str:
-    """Return a name for a training: the same for the same data, folds, settings and versions."""
+def training_key(tasks: Sequence[FitTask], settings: TrainConfig, *, n_processes: int = 1) -> str:
+    """Return a name for a training: the same for the same data, folds, settings, versions and processes."""
     from ecgkit.training.weights import current_versions
 
-    content = [list(map(dataclasses.asdict, tasks)), settings.model_dump(), current_versions()]
+    content = [list(map(dataclasses.asdict, tasks)), settings.model_dump(), current_versions(), n_processes]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from ecgkit.stages.kept_work import LOCK_FILE, kept_work
 from ecgkit.stages.workers import WorkerError
 from ecgkit.study.runs import UNFINISHED
 from ecgkit.training.card import CARD_FILE
+from ecgkit.training.engine import LostProcessError
 
 LATEST = "latest"
 
@@ -83,7 +84,7 @@ def unfinished(runs: Path, out: Path | None, key: str) -> Iterator[Path]:
             try:
                 yield folder
             except (EcgkitError, OSError) as error:
-                if not isinstance(error, WorkerError):
+                if not isinstance(error, (WorkerError, LostProcessError)):
                     _empty(folder)
                 raise
             _empty(folder)

@@ -34,7 +34,7 @@ from ecgkit.stages.evaluation import (
     write_out_of_fold,
     write_predictions,
 )
-from ecgkit.stages.executing import run_fits
+from ecgkit.stages.executing import follow, run_fits
 from ecgkit.stages.fitting import HISTORY_FILE, FitTask, model_spec
 from ecgkit.stages.planning import (
     check_classes,
@@ -54,6 +54,8 @@ from ecgkit.training import calibration_file
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.calibration_file import Calibration
 from ecgkit.training.device import resolve_device
+from ecgkit.training.engine import Engine, check_alike
+from ecgkit.training.fabric_engine import engine_of_environment
 from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
 
@@ -137,7 +139,7 @@ class TrainSummary:
 
 def run(
     options: TrainOptions, *, progress: Progress | None = None, executor: Executor | None = None
-) -> TrainSummary:
+) -> TrainSummary | None:
     """Train: fits side by side, then scores, report and weights in a new run folder, whole or not at all.
 
     Parameters
@@ -147,30 +149,51 @@ def run(
     executor
         Where the fits run instead of processes of our own; its workers must see the same disk.
 
+    Returns
+    -------
+    What was made; None in a process that took part, by `torchrun`, and left the rest to the first.
+
     Raises
     ------
     ConfigError, DatasetError, TrainingError
         Nothing is left behind then, nor after an interrupt.
     """
-    started = time.perf_counter()
     settings = load_config(options.config_file, {}, options.flags).train
     _check_options(options)
+    with engine_of_environment(settings.device) as engine:
+        if engine.world_size > 1 and (executor or options.cluster or (options.jobs or 1) > 1):
+            raise ConfigError("processes of torchrun do each fit together: leave --jobs and --cluster out")
+        return _run(options, settings, engine, progress=progress or Silent(), executor=executor)
+
+
+def _run(
+    options: TrainOptions,
+    settings: TrainConfig,
+    engine: Engine,
+    *,
+    progress: Progress,
+    executor: Executor | None,
+) -> TrainSummary | None:
+    started = time.perf_counter()
     data = open_dataset(options.dataset)
     _check_settings(data, settings)
     check_classes(data)
     tasks = plan_fits(data, split=options.split, evaluate=options.evaluate, task=settings.task)
+    key = training_key(tasks, settings, n_processes=engine.world_size)
+    check_alike(engine, {"data set": data.sha256, "training": key})
+    if engine.rank:
+        follow(options.dataset.resolve(), tasks, settings, engine=engine)
+        return None
     leaks = find_leaks_by_scheme(data, tasks)
     warnings = _warnings(data, tasks, leaks, options, settings.task)
-    with unfinished(options.runs, options.out, training_key(tasks, settings)) as work:
+    with unfinished(options.runs, options.out, key) as work:
         fits = work / "fits"
         if options.fresh:
             shutil.rmtree(fits, ignore_errors=True)
         write_plan(work, about=summary(data, settings.model_dump()), tasks=tasks, epochs=settings.epochs)
-        jobs = None if options.cluster else min(options.jobs or default_jobs(settings.threads), len(tasks))
-        with workers(jobs, executor, cluster=options.cluster) as pool:
-            run_fits(
-                options.dataset.resolve(), tasks, settings, fits, executor=pool, progress=progress or Silent()
-            )
+        with workers(_jobs(options, settings, engine, len(tasks)), executor, cluster=options.cluster) as pool:
+            dataset = options.dataset.resolve()
+            run_fits(dataset, tasks, settings, fits, executor=pool, progress=progress, engine=engine)
         with new_run(options.runs, options.out) as new:
             made = _evaluate(
                 data, tasks, fits, leaks, learnt=model_spec(data, settings).tasks, started=started
@@ -187,6 +210,15 @@ def run(
         warnings=warnings,
         metrics=made.metrics,
     )
+
+
+def _jobs(options: TrainOptions, settings: TrainConfig, engine: Engine, n_fits: int) -> int | None:
+    """Return how many fits go side by side; None where a cluster says."""
+    if options.cluster:
+        return None
+    if engine.world_size > 1:
+        return 1  # each fit has all processes
+    return min(options.jobs or default_jobs(settings.threads), n_fits)
 
 
 def _warnings(
@@ -297,6 +329,8 @@ def _check_options(options: TrainOptions) -> None:
             f"--split {options.split}: ecgkit train does not score unknown people; its folds are in the data "
             "set for a model of your own"
         )
+    if options.jobs is not None and options.cluster is not None:
+        raise ConfigError("--jobs counts processes of this machine, --cluster has its own: give one of them")
     if options.jobs is not None and options.jobs < 1:
         raise ConfigError(f"--jobs {options.jobs}: expected at least 1")
 

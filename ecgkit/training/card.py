@@ -155,6 +155,7 @@ def read_json_file(path: Path, limit: int = MAX_CARD_BYTES) -> dict[str, Any]:
     RunError
         It can't be read, is larger than `limit` bytes, or holds something else.
     """
+    refuse_link_out(path)
     raw = read_bytes(path, limit)
     try:
         text = raw.decode("utf-8")
@@ -183,6 +184,18 @@ def read_bytes(path: Path, limit: int, *, expected: str = "the folder of an ecgk
     if len(raw) > limit:
         raise RunError(f"{path}: more than {limit} bytes, too large for what the run's network needs")
     return raw
+
+
+def refuse_link_out(path: Path) -> None:
+    """Refuse a file of a run folder that is a link to another folder: it may be nobody's but the owner's.
+
+    Raises
+    ------
+    RunError
+        It is one.
+    """
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise RunError(f"{path}: a link to another folder; put the file itself here")
 
 
 def _no_constant(name: str) -> NoReturn:

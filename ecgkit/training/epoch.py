@@ -92,7 +92,8 @@ def _step(stepper: Stepper, batch: LabelledBatch, shared: Shared, seen: _Seen) -
             for output, label, weights in zip(logits, labels, stepper.class_weights, strict=True)
         ]
     balanced = stepper.balancer.backward(losses, shared, mean=engine.mean)
-    engine.average_gradients([*model.parameters(), *stepper.balancer.parameters()])
+    if engine.world_size > 1:
+        engine.average_gradients([*model.parameters(), *stepper.balancer.parameters()])
     stepper.optimizer.step()
     stepper.n_steps += 1
     seen.labels.append(labels)

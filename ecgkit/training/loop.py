@@ -187,7 +187,9 @@ def fit(
     _check_enough(len(training), settings.batch_size)
     watch, choose = (_watched(checked(spec, given)) if given else None for given in (monitor, validation))
     fingerprint = _fingerprint(spec, settings, training, validation, way=way, engine=engine)
-    check_alike(engine, {"training": fingerprint})
+    if engine.world_size > 1:  # "auto" depends on the memory of each machine, and its batches with it
+        found = in_order(training.windows, training.rows, way=way).way
+        check_alike(engine, {"training": fingerprint, "way": found})
     keeper = Keeper(checkpoint, checkpoint_every_s, fingerprint)
     with reproducible(device, seed=settings.seed, threads=settings.threads):
         stepper = _stepper(spec, training, settings, device=device, engine=engine)

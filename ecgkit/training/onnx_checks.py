@@ -16,7 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ecgkit.errors import RunError
-from ecgkit.training.onnx_shapes import MAX_NUMBERS, MAX_RANK, Value, infer
+from ecgkit.training.onnx_shapes import MAX_NUMBERS, MAX_RANK, NOTHING, Value, infer
 
 IR_VERSIONS = range(8, 12)
 OPSETS = range(18, 24)
@@ -104,7 +104,7 @@ def check_model(model: Any, inputs: tuple[Port, ...], outputs: tuple[Port, ...])
         )
     for what, ports, expected in (
         ("inputs", model.graph.input, inputs),
-        ("output", model.graph.output, outputs),
+        ("outputs", model.graph.output, outputs),
     ):
         _check_ports(what, ports, expected)
     for tensor in model.graph.initializer:
@@ -127,7 +127,7 @@ def check_cost(model: Any, batch: int) -> int:
     RunError
         It costs too much, or its operators don't go together.
     """
-    known = _constants(model.graph)
+    known = constants_of(model.graph)
     for port in model.graph.input:
         known[port.name] = Value(_shape_of(port, batch))
     values, multiply_adds = 0, 0
@@ -148,8 +148,9 @@ def check_cost(model: Any, batch: int) -> int:
     return values
 
 
-def _constants(graph: Any) -> dict[str, Value]:
-    known = {}
+def constants_of(graph: Any) -> dict[str, Value]:
+    """Return the constants of a graph by name; "" is an input that is left out."""
+    known = {"": NOTHING}
     for tensor in graph.initializer:
         numbers = None
         if tensor.data_type == INT64:
@@ -261,6 +262,6 @@ def _check_constant(tensor: Any) -> None:
 
 def _check_names(graph: Any) -> None:
     made = [value.name for value in (*graph.input, *graph.initializer)]
-    made += [name for node in graph.node for name in node.output if name]
-    if len(set(made)) < len(made):
-        raise RunError("two values have the same name")
+    made += [name for node in graph.node for name in node.output]
+    if "" in made or len(set(made)) < len(made):
+        raise RunError("two values have the same name, or one has none")

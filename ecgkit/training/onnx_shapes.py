@@ -1,8 +1,8 @@
 """The operators that an exported network is made of, and the shapes that they give, told without computing.
 
-Each follows ONNX's definition (https://onnx.ai/onnx/operators) as far as backbones, attention modules and heads
-use it; other inputs, settings and types are refused. None of the operators reads a file, calls code or loops over a
-graph of its own.
+Each follows ONNX's definition (https://onnx.ai/onnx/operators) as far as backbones, attention modules and
+heads use it; other inputs, settings and types are refused. None of the operators reads a file, calls code or
+loops over a graph of its own. The onnx package can tell shapes too, but some graphs make it end the process.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Value:
     numbers: Shape | None = None
 
 
+NOTHING = Value((), ())  # an input that is left out
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """What an operator takes and gives.
@@ -37,7 +40,7 @@ class Operator:
     Attributes
     ----------
     gives
-        Inputs and settings to outputs; None stands for an input that is left out.
+        Inputs and settings to outputs.
     n_inputs
         The fewest and the most.
     settings
@@ -57,7 +60,7 @@ def infer(node: Any, known: Mapping[str, Value]) -> dict[str, Value]:
     node
         An `onnx.NodeProto`.
     known
-        All values before it, by name.
+        All values before it, by name; "" is `NOTHING`.
 
     Raises
     ------
@@ -71,18 +74,17 @@ def infer(node: Any, known: Mapping[str, Value]) -> dict[str, Value]:
             f"{', '.join(OPERATORS)}"
         )
     fewest, most = operator.n_inputs
-    names = [name for name in node.input if name]
-    if not fewest <= len(names) <= most or any(name not in known for name in names):
-        _refuse(node.op_type, f"inputs {names[:8]}")
-    given = operator.gives([known[name] for name in names], _settings(node, operator))
-    if not 1 <= len(node.output) <= len(given):
-        _refuse(node.op_type, f"{len(node.output)} outputs")
+    if not fewest <= len(node.input) <= most or any(name not in known for name in node.input):
+        _refuse(node.op_type, f"inputs {list(node.input)[:8]}")
+    given = operator.gives([known[name] for name in node.input], _settings(node, operator))
+    if not 1 <= len(node.output) <= len(given) or not all(node.output):
+        _refuse(node.op_type, f"outputs {list(node.output)[:8]}")
     for value in given:
         if len(value.shape) > MAX_RANK or min(value.shape, default=1) < 1:
             _refuse(node.op_type, f"an array of shape {value.shape[:MAX_RANK]}")
         if value.numbers is not None and len(value.numbers) > MAX_NUMBERS:
             _refuse(node.op_type, f"{len(value.numbers)} whole numbers")
-    return {name: value for name, value in zip(node.output, given, strict=False) if name}
+    return dict(zip(node.output, given, strict=False))
 
 
 def _settings(node: Any, operator: Operator) -> dict[str, Any]:
@@ -100,18 +102,18 @@ def _settings(node: Any, operator: Operator) -> dict[str, Any]:
     return found
 
 
-def _same(inputs: list[Value], settings: Settings) -> list[Value]:
+def _same(inputs: list[Value], _: Settings) -> list[Value]:
     return [Value(_array(inputs[0]))]
 
 
-def _elementwise(inputs: list[Value], settings: Settings) -> list[Value]:
+def _elementwise(inputs: list[Value], _: Settings) -> list[Value]:
     return [Value(_broadcast(_array(inputs[0]), _array(inputs[1])))]
 
 
 def _normalised(axis: int) -> Callable[[list[Value], Settings], list[Value]]:
     """Return the rule for what has constants of one number for each place of an axis."""
 
-    def gives(inputs: list[Value], settings: Settings) -> list[Value]:
+    def gives(inputs: list[Value], _: Settings) -> list[Value]:
         x, *constants = (_array(value) for value in inputs)
         if len(x) < 2 or any(constant != (x[axis],) for constant in constants):
             _refuse("normalisation", f"constants {constants} for {x}")
@@ -142,11 +144,12 @@ def _n_places(n: int, kernel: int, settings: Settings, *, up: bool = False) -> i
     pads, strides = settings.get("pads", (0, 0)), settings.get("strides", (1,))
     if len(pads) != 2 or len(strides) != 1 or strides[0] < 1 or not 0 <= min(pads) <= max(pads) < kernel:
         _refuse("kernel", f"of length {kernel}, padding {pads}, strides {strides}")
-    room = n + sum(pads) - kernel
-    return (-(-room // strides[0]) if up else room // strides[0]) + 1
+    room: int = n + sum(pads) - kernel
+    steps: int = -(-room // strides[0]) if up else room // strides[0]
+    return steps + 1
 
 
-def _matmul(inputs: list[Value], settings: Settings) -> list[Value]:
+def _matmul(inputs: list[Value], _: Settings) -> list[Value]:
     a, b = (_array(value) for value in inputs)
     if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
         _refuse("MatMul", f"{a} times {b}")
@@ -163,15 +166,14 @@ def _gemm(inputs: list[Value], settings: Settings) -> list[Value]:
 
 
 def _lstm(inputs: list[Value], settings: Settings) -> list[Value]:
-    """Windows of features, weights, bias, and the states at the start; only these, all of them."""
-    x, *rest = (_array(value) for value in inputs)
+    x, *rest = (_array(value) for value in inputs if value != NOTHING)
     n_hidden = settings.get("hidden_size", 0)
     if len(x) != 3:
         _refuse("LSTM", f"an input of {x}")
     n_steps, batch, n_features = x
     state = (1, batch, n_hidden)
     expected = [(1, 4 * n_hidden, n_features), (1, 4 * n_hidden, n_hidden), (1, 8 * n_hidden), state, state]
-    if rest != expected:
+    if rest != expected or inputs[4] != NOTHING:  # the windows' lengths: all the same
         _refuse("LSTM", f"weights and states {rest}, expected {expected}")
     return [Value((n_steps, 1, batch, n_hidden)), Value(state), Value(state)]
 
@@ -195,7 +197,7 @@ def _concat(inputs: list[Value], settings: Settings) -> list[Value]:
     return [Value((*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :]))]
 
 
-def _expand(inputs: list[Value], settings: Settings) -> list[Value]:
+def _expand(inputs: list[Value], _: Settings) -> list[Value]:
     return [Value(_broadcast(_array(inputs[0]), _known(inputs[1])))]
 
 
@@ -215,7 +217,7 @@ def _shape(inputs: list[Value], settings: Settings) -> list[Value]:
     return [_numbers(inputs[0].shape[settings.get("start", 0) : settings.get("end")])]
 
 
-def _slice(inputs: list[Value], settings: Settings) -> list[Value]:
+def _slice(inputs: list[Value], _: Settings) -> list[Value]:
     starts, ends = _known(inputs[1]), _known(inputs[2])
     shape = list(inputs[0].shape)
     axes = _axes(inputs[3], len(shape)) if len(inputs) > 3 else tuple(range(len(starts)))
@@ -228,7 +230,7 @@ def _slice(inputs: list[Value], settings: Settings) -> list[Value]:
     return [Value(tuple(shape))]
 
 
-def _squeeze(inputs: list[Value], settings: Settings) -> list[Value]:
+def _squeeze(inputs: list[Value], _: Settings) -> list[Value]:
     x = _array(inputs[0])
     axes = _axes(inputs[1], len(x))
     if any(x[axis] != 1 for axis in axes):
@@ -236,7 +238,7 @@ def _squeeze(inputs: list[Value], settings: Settings) -> list[Value]:
     return [Value(tuple(n for i, n in enumerate(x) if i not in axes))]
 
 
-def _unsqueeze(inputs: list[Value], settings: Settings) -> list[Value]:
+def _unsqueeze(inputs: list[Value], _: Settings) -> list[Value]:
     rest = iter(x := _array(inputs[0]))
     rank = len(x) + len(_known(inputs[1]))
     axes = _axes(inputs[1], rank)
@@ -304,7 +306,7 @@ OPERATORS = {
     "Expand": Operator(_expand, (2, 2), {}),
     "Gemm": Operator(_gemm, (2, 3), {"alpha": float, "beta": float, "transA": 0, "transB": 1}),
     "LSTM": Operator(
-        _lstm, (6, 6), {"direction": b"forward", "hidden_size": int, "input_forget": 0, "layout": 0}
+        _lstm, (7, 7), {"direction": b"forward", "hidden_size": int, "input_forget": 0, "layout": 0}
     ),
     "LayerNormalization": Operator(_normalised(-1), (3, 3), {"axis": -1, "epsilon": float, "stash_type": 1}),
     "MatMul": Operator(_matmul, (2, 2), {}),

@@ -30,6 +30,7 @@ from ecgkit.training.card import (
     json_text,
     read_bytes,
     read_json_file,
+    refuse_link_out,
 )
 
 __all__ = ["CARD_FILE", "WEIGHTS_FILE", "Run", "RunCard", "current_versions", "load_run", "save_weights"]
@@ -101,6 +102,7 @@ def load_run(folder: str | Path) -> Run:
 def _read_tensors(path: Path, spec: ModelSpec, sha256: object) -> dict[str, Tensor]:
     expected = _expected_tensors(path, spec)
     size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
+    refuse_link_out(path)
     raw = read_bytes(path, size + MAX_HEADER_BYTES)
     if hashlib.sha256(raw).hexdigest() != sha256:
         raise RunError(

@@ -6,6 +6,7 @@ import html
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.peers import peers
 
 from ecgkit.cli import main
 from ecgkit.stages.simulate import SimulatedFile
@@ -111,28 +113,98 @@ def test_train_lists_the_names_that_it_knows(study: Path, capsys: pytest.Capture
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C can't be sent to one process on Windows")
-def test_train_interrupted_leaves_nothing_and_ends_its_processes(study: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "ecgkit",
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_train_interrupted_goes_on_to_the_same_run(study: Path, tmp_path: Path, by: signal.Signals) -> None:
+    ask = ["train", "--study", str(study), "--epochs", "2", *QUICK[:-1], "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecgkit", *ask],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 120
+    while not (done := list(study.glob("runs/.unfinished-*/fits/*/*/done"))) and time.monotonic() < until:
+        time.sleep(0.02)
+    os.killpg(process.pid, by)
+    # the workers hold these pipes too: this returns when all of them have ended
+    _, screen = process.communicate(timeout=60)
+    if by == signal.SIGINT:
+        assert process.returncode == 130
+        assert b"run the same command again" in screen
+        assert b"Traceback" not in screen
+    (work,) = study.glob("runs/.unfinished-*")
+    assert [path.name for path in (study / "runs").iterdir()] == [work.name]
+    before = {path: path.with_name("history.csv").stat().st_mtime_ns for path in done}
+    kept = tmp_path / "kept"
+    shutil.copytree(study, kept)
+    assert call(*ask) == 0
+    assert [path.name for path in (study / "runs").iterdir()] == ["001"]
+    assert call("train", "--study", kept, *ask[3:], "--fresh") == 0
+    assert [path.name for path in (kept / "runs").iterdir()] == ["001"]
+    for name in ("weights.safetensors", "predictions.csv", "calibration.json"):
+        assert (study / "runs" / "001" / name).read_bytes() == (kept / "runs" / "001" / name).read_bytes()
+    assert before
+
+
+def test_train_learns_one_task(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "--study", study, "--task", "condition", "--epochs", "1", "--json", *QUICK) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert {task for scheme in made["schemes"] for task in scheme["tasks"]} == {"condition"}
+    card = json.loads((study / "runs" / "001" / "run.json").read_text())
+    assert (card["training"]["balancing"], card["subject_labels"]) == ("single-task", [])
+    assert call("train", "--study", study, "--task", "condition", "--split", "leave-visit-out") == 2
+    assert "--split leave-visit-out can't test --task condition" in capsys.readouterr().err
+
+
+def test_train_takes_every_setting_by_a_flag(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--schedule", "cosine", "--class-weights", "balanced", "--precision", "mixed", "--validation"]
+    varied = ["--augment", "noise=0.05", "--augment", "amplitude=0.2", "--balancing", "pcgrad"]
+    assert call("train", "--study", study, "--split", "paper", "--epochs", "2", *flags, *varied, *QUICK) == 0
+    trained = json.loads((study / "runs" / "001" / "run.json").read_text())["training"]
+    assert trained["schedule"] == "cosine"
+    assert trained["augmentation"]["noise"] == 0.05
+    assert trained["augmentation"]["amplitude"] == 0.2
+    assert trained["validation"] is True
+    history = (study / "runs" / "001" / "history.csv").read_text().splitlines()
+    assert all(float(line.split(",")[-1]) >= 0 for line in history[1:])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--augment", "noise"], "expected NAME=X"),
+        (["--augment", "colour=1"], "augmentation.colour"),
+        (["--augment", "noise=-1"], "augmentation.noise"),
+        (["--schedule", "none"], "known are: constant, cosine"),
+        (["--balancing", "single-task"], "--task subject or --task condition"),
+        (["--task", "subject", "--balancing", "gradnorm"], "--balancing single-task"),
+        (["--cluster", "tcp://127.0.0.1:9", "--jobs", "2"], "give one of them"),
+    ],
+)
+def test_train_refuses_flags_that_do_not_fit(
+    study: Path, capsys: pytest.CaptureFixture[str], flags: list[str], says: str
+) -> None:
+    assert call("train", "--study", study, *flags) == 2
+    assert says in capsys.readouterr().err
+    assert not (study / "runs").exists()
+
+
+def test_train_in_two_processes_leaves_one_run(study: Path) -> None:
+    ask = [
         "train",
         "--study",
         str(study),
+        "--split",
+        "leave-condition-out",
         "--epochs",
-        "5000",
-        "--jobs=2",
+        "1",
+        "--device",
+        "cpu",
     ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    until = time.monotonic() + 60
-    while not list(study.glob("runs/.partial-*/fits/*/*/history.csv")) and time.monotonic() < until:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    # the workers hold these pipes too: this returns when all of them have ended
-    _, screen = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Interrupted" in screen
-    assert b"Traceback" not in screen
-    assert not (study / "runs").exists()
+    ended = peers(f"from ecgkit.cli import main; main({[*ask, *QUICK[:-2]]!r})")
+    assert [one.code for one in ended] == [0, 0], ended
+    assert "Report:" in ended[0].output
+    assert ended[1].output == ""
+    assert [path.name for path in (study / "runs").iterdir()] == ["001"]
+    card = json.loads((study / "runs" / "001" / "run.json").read_text())
+    assert card["training"]["processes"] == 2

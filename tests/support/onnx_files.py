@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,8 @@ def ask_damaged(path: Path, seeds: range) -> str:
     spec = opened(path, sealed(body)).card.spec
     windows, used = windows_for(spec, 3), 0
     for seed in seeds:
-        print(seed, flush=True)
+        sys.stdout.write(f"{seed}\n")
+        sys.stdout.flush()
         try:
             opened(path, sealed(WAYS[seed % len(WAYS)](body, seed))).outputs(windows)
             used += 1

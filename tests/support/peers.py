@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from support.clusters import needs_loopback
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class Ended:
 def peers(call: str, *, n: int = 2, limit_s: float = 90.0, **variables: str) -> list[Ended]:
     """Run ``call``, an expression over the names of this module, in n processes that know of each other."""
     needs_loopback()
+    if importlib.util.find_spec("lightning_fabric") is None:
+        pytest.skip("lightning-fabric is not installed")
     shared = {
         **os.environ,
         "MASTER_ADDR": "127.0.0.1",

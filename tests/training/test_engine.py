@@ -208,7 +208,8 @@ def test_two_processes_see_and_hold_the_same_bits(name: str, together: Path) -> 
 def test_two_processes_train_as_one_that_takes_both_halves(balancing: str, together: Path) -> None:
     found, expected = arrays(together, f"{balancing}-0"), emulated(balancing)
     for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value.numpy(), rtol=1e-5, atol=1e-5, err_msg=key)
+        close = 1e-5 if key in SEEN else 1e-4  # Adam makes much of the rounding of a gradient near 0
+        np.testing.assert_allclose(found[key], value.numpy(), rtol=close, atol=close, err_msg=key)
 
 
 def test_one_process_has_other_batch_statistics_and_takes_another_way(together: Path) -> None:

@@ -115,10 +115,17 @@ def _section_blocks(section: Section) -> list[str]:
 
 def _table_lines(table: TaskTable) -> list[str]:
     names = ["", "seeds", "accuracy", "95 %", "precision", "recall", "F1", "against the first", "p"]
+    names += ["95 %, other people", "and against the first"] if table.has_people else []
     names += [PAPER_HEADING] if table.has_paper else []
     lines = [_line(names), _line(["---", *["---:"] * (len(names) - 1)])]
     for row in table.rows:
         cells = [row.name, _seeds(row), *_score_cells(row), *_versus_cells(row)]
+        if table.has_people:
+            apart = row.versus.people if row.versus else None
+            cells += [
+                _span(row.people),
+                "–" if apart is None else f"{signed(apart[0])} to {signed(apart[1])}",
+            ]
         if table.has_paper:
             cells.append(f"{100 * row.paper.accuracy:.2f}" if row.paper else "–")
         lines.append(_line(cells))

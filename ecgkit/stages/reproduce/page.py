@@ -130,8 +130,9 @@ def _training(plan: Plan, grid: Grid) -> tuple[tuple[str, str], ...]:
 
     built_in, seeds = TrainConfig(), plan.options.seeds
     epochs = {training.get("epochs", PAPER_EPOCHS) for row in grid.rows for training in row.trainings}
+    paper = "" if plan.options.epochs is None else f"; the paper has {PAPER_EPOCHS}, and 20 in Table IV"
     rows: dict[str, Any] = {
-        "epochs": " and ".join(map(str, sorted(epochs))) + ", always the last one",
+        "epochs": f"{' and '.join(map(str, sorted(epochs)))}, always the last one{paper}",
         "optimiser": f"Adam, {built_in.learning_rate:g}; batches of {built_in.batch_size}",
         "seeds": f"0 to {seeds - 1}: weights, batches and random folds" if seeds > 1 else "0",
         "device": plan.options.device or built_in.device,
