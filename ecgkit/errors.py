@@ -47,5 +47,9 @@ class TrainingError(EcgkitError):
     """A training can't start or has failed."""
 
 
+class LostProcessError(TrainingError):
+    """Another process of a training ended or can't be reached: this one is not to blame."""
+
+
 class RunError(EcgkitError):
     """A run folder or its weights can't be used."""

@@ -75,17 +75,19 @@ def _announce(plan: Plan) -> None:
     from ecgkit.cli.console import show
 
     there = plan.n_fits - len(plan.to_do)
-    text = f"{plan.n_fits} fits, {there} of them are there"
+    text = f"{plan.n_fits} fits, {there} there already"
     if plan.to_do and not plan.options.results_only:
         hours = plan.hours()
         text += f", {len(plan.to_do)} to do"
         if hours is not None:
-            text += f": about {_duration(hours)}, as those took"
+            text += f": {_duration(hours)}, as those took"
     show(text)
 
 
 def _duration(hours: float) -> str:
-    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:.1f} h"
+    if 60 * hours < 1:
+        return "less than a minute"
+    return f"about {60 * hours:.0f} min" if hours < 2 else f"about {hours:.1f} h"
 
 
 def _show(summary: ReproduceSummary, plan: Plan) -> None:

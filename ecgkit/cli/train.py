@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ecgkit.report.run import SchemeScores, TaskScores
+    from ecgkit.report.run_scores import SchemeScores, TaskScores
     from ecgkit.stages.train import TrainOptions, TrainSummary
 
 LINE = "{:<9} {:<19} {:>8}   {:<13}  {:>6}   {}"
@@ -46,6 +46,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--jobs", type=int, help="Fits side by side.  [default: as many as there are CPUs for]")
 @click.option("--cluster", metavar="ADDRESS", help="Fits on a dask cluster.")
 @click.option("--fresh", is_flag=True, help="Begin anew where the same training was interrupted.")
+@click.option("--tensorboard", "events", type=PATH, help="Folder for TensorBoard to follow.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics for scripts.")
 def train(as_json: bool, **options: Any) -> None:
     """Train DT4ECG on DATASET: who is it, and in which state?
@@ -81,6 +82,7 @@ def _options(
     jobs: int | None,
     cluster: str | None,
     fresh: bool,
+    events: Path | None,
     **settings: Any,
 ) -> TrainOptions:
     from ecgkit.stages.train import TrainOptions
@@ -99,6 +101,7 @@ def _options(
         jobs=jobs,
         cluster=cluster,
         fresh=fresh,
+        events=events,
     )
 
 
@@ -129,7 +132,7 @@ def show_scores(summary: TrainSummary) -> None:
     for scheme in summary.schemes:
         for scores in scheme.tasks:
             click.echo(LINE.format(*_cells(scheme, scores)))
-    click.echo("In percent; over folds: mean ± SD. Always the last epoch, never the best one.")
+    click.echo("In percent; over folds: mean ± SD. Never the epoch that is best on the tested windows.")
     click.echo("The interval is Wilson's: it takes windows as independent, which they are not.\n")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgkit.errors import TrainingError
-from ecgkit.metrics.intervals import wilson
+from ecgkit.metrics.resampling import subject_interval
 
 # Beyond them the outputs say nothing of the truth, or all answers are right and nothing shows how sure to be.
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 20.0
@@ -225,9 +225,6 @@ def reached_by_new(non_mated: Floats, persons: ArrayLike, *, target: float) -> N
 def person_interval(events: NDArray[np.bool_], persons: ArrayLike) -> tuple[float, float]:
     """Return the 95 % interval of a share by resampling persons: the trials of one are not independent.
 
-    Percentiles of 2000 draws of as many persons, always the same draws. Where the share is 0 or 1, drawing
-    says nothing: then it is Wilson's interval of so many persons. One person alone says nothing of others.
-
     Parameters
     ----------
     events, persons
@@ -239,18 +236,7 @@ def person_interval(events: NDArray[np.bool_], persons: ArrayLike) -> tuple[floa
         There is no trial.
     """
     _, codes = np.unique(np.asarray(persons), return_inverse=True)
-    if len(events) == 0:
-        raise TrainingError("interval of a share: no trial, expected at least one")
-    n = np.bincount(codes).astype(np.float64)
-    if events.all() or not events.any():
-        return wilson(len(n) if events[0] else 0, len(n), confidence=CONFIDENCE)
-    if len(n) == 1:
-        return 0.0, 1.0
-    hits = np.bincount(codes, events)
-    drawn = np.random.default_rng(DRAW_SEED).multinomial(len(n), np.full(len(n), 1 / len(n)), size=DRAWS)
-    shares = (drawn @ hits) / (drawn @ n)  # (draws,)
-    low, high = np.percentile(shares, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    return float(low), float(high)
+    return subject_interval(np.bincount(codes, events), np.bincount(codes))
 
 
 def _check(outputs: NDArray[Any], true: NDArray[np.int64]) -> None:

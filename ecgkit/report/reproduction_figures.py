@@ -157,7 +157,7 @@ def _key(rows: Sequence[Dots]) -> str:
     kinds.append((_ring(8, 32), "each seed", has["seed"]))
     kinds.append((_rule("span", (0, 32), (16, 32)), "95 % interval, over seeds", has["interval"]))
     kinds.append((_whisker(0, 16, 32), "95 % interval, other people", has["people"]))
-    kinds.append((_diamond(8, 32), "the paper, its own data", has["other"]))
+    kinds.append((_diamond(8, 32), "the paper: its own data, its random split", has["other"]))
     parts, x = [], 0.0
     for mark, label, there in kinds:
         if there:

@@ -17,22 +17,11 @@ from ecgkit.report.run_scores import (
     TONES,
     Grid,
     SchemeScores,
-    TaskScores,
     confusions,
     headline_scores,
     in_words,
     score_drawings,
 )
-
-__all__ = [
-    "Example",
-    "NetworkPart",
-    "RunReport",
-    "SchemeScores",
-    "TaskScores",
-    "VariedWindow",
-    "render_run_report",
-]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

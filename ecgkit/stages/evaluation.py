@@ -15,7 +15,7 @@ from ecgkit.dataset.read import Dataset
 from ecgkit.metrics.calibration import log_softmax
 from ecgkit.metrics.classification import ClassificationScores, score
 from ecgkit.metrics.intervals import wilson
-from ecgkit.report.run import SchemeScores, TaskScores
+from ecgkit.report.run_scores import SchemeScores, TaskScores
 from ecgkit.report.svg import Share
 from ecgkit.splits import Leak, describe_leaks, find_scheme
 from ecgkit.stages.fitting import LOGITS_FILE, FitTask

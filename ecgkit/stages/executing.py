@@ -16,15 +16,25 @@ from ecgkit.stages.workers import interrupts_held
 if TYPE_CHECKING:
     from ecgkit.config import TrainConfig
     from ecgkit.training.engine import Engine
+    from ecgkit.training.tensorboard import EventWriter
 
 POLL_S = 0.3
 BARS = {EVERYTHING: "final weights"}
 
 
 class Follower:
-    """Tells a progress listener of each new line in the history files of some fits."""
+    """Tells a progress listener, and TensorBoard, of each new line in the history files of some fits."""
 
-    def __init__(self, tasks: Sequence[FitTask], fits: Path, *, epochs: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[FitTask],
+        fits: Path,
+        *,
+        epochs: int,
+        progress: Progress,
+        events: EventWriter | None = None,
+    ) -> None:
+        self._events = events
         self._files = {task: task.folder(fits) / HISTORY_FILE for task in tasks}
         self._read_to = dict.fromkeys(tasks, 0)
         self._columns: dict[FitTask, list[str]] = {}
@@ -40,6 +50,8 @@ class Follower:
                 if task in self._columns:
                     epoch = dict(zip(self._columns[task], cells, strict=True))
                     self._progress.advance(BARS.get(task.scheme, task.scheme), _note(epoch))
+                    if self._events is not None:
+                        self._events.write(_fit_name(task), _numbers(epoch))
                 else:
                     self._columns[task] = cells
 
@@ -54,6 +66,14 @@ class Follower:
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to[task] += len(whole)
         return whole.decode("utf-8").splitlines()
+
+
+def _fit_name(task: FitTask) -> str:
+    return "final" if task.scheme == EVERYTHING else f"{task.scheme}/{task.fold}"
+
+
+def _numbers(epoch: dict[str, str]) -> dict[str, float]:
+    return {name: float(cell or "nan") for name, cell in epoch.items() if name not in ("scheme", "fold")}
 
 
 def _note(epoch: dict[str, str]) -> str:
@@ -71,6 +91,7 @@ def run_fits(
     executor: Executor | None,
     progress: Progress,
     engine: Engine | None = None,
+    events: EventWriter | None = None,
 ) -> None:
     """Do all fits that are not done yet; those that were interrupted go on.
 
@@ -82,6 +103,8 @@ def run_fits(
         Hears of every epoch, a task a scheme; of those done earlier too.
     engine
         The processes that do each fit together, of which this is the first; the others `follow`.
+    events
+        Hears of every epoch too.
 
     Raises
     ------
@@ -92,7 +115,7 @@ def run_fits(
         task.folder(fits).mkdir(parents=True, exist_ok=True)
         if not task.is_done(fits):
             go_on_from(task.folder(fits))
-    follower = Follower(tasks, fits, epochs=settings.epochs, progress=progress)
+    follower = Follower(tasks, fits, epochs=settings.epochs, progress=progress, events=events)
     follower.poll()
     left = [task for task in tasks if not task.is_done(fits)]
     if engine is not None:

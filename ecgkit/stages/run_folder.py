@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecgkit.errors import EcgkitError, RunError, TrainingError
+from ecgkit.errors import EcgkitError, LostProcessError, RunError, TrainingError
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.lookup import unknown
 from ecgkit.stages.kept_work import LOCK_FILE, kept_work
 from ecgkit.stages.workers import WorkerError
 from ecgkit.study.runs import UNFINISHED
 from ecgkit.training.card import CARD_FILE
-from ecgkit.training.engine import LostProcessError
 
 LATEST = "latest"
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecgkit.dataset.read import Dataset
-from ecgkit.report.run import Example, RunReport, SchemeScores
+from ecgkit.report.run import Example, RunReport
+from ecgkit.report.run_scores import SchemeScores
 from ecgkit.stages.evaluation import Answers
 from ecgkit.stages.run_files import read_history
 from ecgkit.stages.run_parts import (

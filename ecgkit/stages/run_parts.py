@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 VARIED_WINDOWS = 5
 MOST_LAYERS = 60
 LAYER_DEPTH = 2
+UNKNOWN_WINDOWS = (1, 5, 20)  # of the thresholds in calibration.json
 NAMES = {"subject": "identity", "condition": "the state"}
 
 
@@ -99,7 +100,7 @@ def calibration_part(found: calibration_file.Calibration) -> CalibrationPart:
     """Return what the page shows of calibration.json."""
     return CalibrationPart(
         tasks=tuple(_calibrated(task, found.tasks[task]) for task in reversed(TASKS) if task in found.tasks),
-        unknown=tuple(_unknown(row) for row in found.thresholds),
+        unknown=tuple(_unknown(row) for row in found.thresholds if row.n_windows in UNKNOWN_WINDOWS),
         missing=found.missing,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -21,7 +21,8 @@ from ecgkit.files import write_text
 from ecgkit.lookup import pick, unknown
 from ecgkit.models.dual_task import outline
 from ecgkit.progress import Progress, Silent
-from ecgkit.report.run import SchemeScores, render_run_report
+from ecgkit.report.run import render_run_report
+from ecgkit.report.run_scores import SchemeScores
 from ecgkit.splits import SCHEMES, Leak, find_scheme
 from ecgkit.splits.claims import unexpected
 from ecgkit.stages.calibrating import calibrate
@@ -59,6 +60,9 @@ from ecgkit.training.fabric_engine import engine_of_environment
 from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.weights import CARD_FILE, WEIGHTS_FILE
 
+if TYPE_CHECKING:
+    from ecgkit.training.tensorboard import EventWriter
+
 METRICS_FORMAT = {"format": "ecgkit-metrics", "format_version": 1}
 INTERVAL = "Wilson, 95 %, windows taken as independent"
 
@@ -87,6 +91,8 @@ class TrainOptions:
         Address of a dask scheduler to run them on instead.
     fresh
         Begin anew where the same training was interrupted.
+    events
+        Folder for TensorBoard to follow.
     """
 
     dataset: Path
@@ -99,6 +105,7 @@ class TrainOptions:
     jobs: int | None = None
     cluster: str | None = None
     fresh: bool = False
+    events: Path | None = None
 
     @property
     def mode(self) -> str:
@@ -192,8 +199,16 @@ def _run(
             shutil.rmtree(fits, ignore_errors=True)
         write_plan(work, about=summary(data, settings.model_dump()), tasks=tasks, epochs=settings.epochs)
         with workers(_jobs(options, settings, engine, len(tasks)), executor, cluster=options.cluster) as pool:
-            dataset = options.dataset.resolve()
-            run_fits(dataset, tasks, settings, fits, executor=pool, progress=progress, engine=engine)
+            run_fits(
+                options.dataset.resolve(),
+                tasks,
+                settings,
+                fits,
+                executor=pool,
+                progress=progress,
+                engine=engine,
+                events=_event_writer(options.events),
+            )
         with new_run(options.runs, options.out) as new:
             made = _evaluate(
                 data, tasks, fits, leaks, learnt=model_spec(data, settings).tasks, started=started
@@ -219,6 +234,14 @@ def _jobs(options: TrainOptions, settings: TrainConfig, engine: Engine, n_fits: 
     if engine.world_size > 1:
         return 1  # each fit has all processes
     return min(options.jobs or default_jobs(settings.threads), n_fits)
+
+
+def _event_writer(folder: Path | None) -> EventWriter | None:
+    if folder is None:
+        return None
+    from ecgkit.training.tensorboard import EventWriter  # the extra tensorboard may not be there
+
+    return EventWriter(folder)
 
 
 def _warnings(

@@ -28,10 +28,6 @@ from ecgkit.errors import TrainingError
 from ecgkit.training.supply import LabelledBatch
 
 
-class LostProcessError(TrainingError):
-    """Another process of a training ended or can't be reached: this one is not to blame."""
-
-
 class Engine(Protocol):
     """What a training asks of the processes that do it.
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgkit.errors import TrainingError
+from ecgkit.errors import LostProcessError, TrainingError
 from ecgkit.training.device import resolve_device
-from ecgkit.training.engine import Alone, Engine, LostProcessError
+from ecgkit.training.engine import Alone, Engine
 from ecgkit.training.supply import UNKNOWN, LabelledBatch
 
 if TYPE_CHECKING:

@@ -206,7 +206,7 @@ def test_person_interval_at_the_ends_is_wilson_s_of_the_people() -> None:
 
 def test_person_interval_of_one_person_says_nothing() -> None:
     assert person_interval(np.array([True, False]), ["a", "a"]) == (0.0, 1.0)
-    with pytest.raises(TrainingError, match="no trial"):
+    with pytest.raises(TrainingError, match="interval over subjects"):
         person_interval(np.zeros(0, dtype=bool), [])
 
 

@@ -14,11 +14,10 @@ from ecgkit.report.run import (
     Example,
     NetworkPart,
     RunReport,
-    SchemeScores,
     VariedWindow,
     render_run_report,
 )
-from ecgkit.report.run_scores import Grid
+from ecgkit.report.run_scores import Grid, SchemeScores
 
 GRID = Grid(("01", "02"), CONDITIONS, np.array([[10, 10, 0], [10, 20, 0]]), np.array([[9, 0, 0], [5, 20, 0]]))
 

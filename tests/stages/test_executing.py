@@ -77,8 +77,8 @@ def test_append_history_leaves_tasks_that_are_not_scored_empty(tmp_path: Path) -
     append_history(path, TASKS[0], record(1))
     append_history(path, TASKS[0], record(2))
     head, first, second = path.read_text().splitlines()
-    assert head.endswith("monitor_subject_accuracy,monitor_condition_accuracy")
-    assert first == "paper,0,1,0.5,1,0.5,0.25,0.75,1,1,2,3,,0.6"
+    assert head.endswith("validation_subject_accuracy,validation_condition_accuracy")
+    assert first == "paper,0,1,0.5,1,0.5,0.25,0.75,1,1,2,3,,0.6,,"
     assert second.startswith("paper,0,2,")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.calibrations import calibration
 from support.run_folders import card, make_run
 
 pytest.importorskip("torch")
@@ -16,6 +17,7 @@ from ecgkit.dataset.read import open_dataset
 from ecgkit.stages.evaluation import Answers
 from ecgkit.stages.run_files import FitHistory, history_of
 from ecgkit.stages.run_parts import (
+    calibration_part,
     curves_of,
     grid_of,
     network_part,
@@ -114,3 +116,15 @@ def test_variations_are_shown_only_where_there_were_some(built_study: Path) -> N
     np.testing.assert_array_equal(part.varied, again.varied)
     assert not np.array_equal(part.varied[0], part.varied[1])
     assert part.where == window_in_words(data, len(data) // 2)
+
+
+def test_calibration_part_shows_what_is_in_the_file() -> None:
+    part = calibration_part(calibration())
+    assert [(task.task, task.temperature) for task in part.tasks] == [("condition", 2.5), ("subject", 1.5)]
+    np.testing.assert_array_equal(part.tasks[0].before.accuracy, [0.5, 0.75])
+    assert part.tasks[0].fused[1] == (5, 12, 0.65, 0.75, 0.1)
+    assert [(row.n_windows, row.threshold, row.fpir_new) for row in part.unknown] == [
+        (1, 0.8, (0.07, 0.01, 0.2)),
+        (5, 0.7, (0.07, 0.01, 0.2)),
+    ]
+    assert part.missing == ("No threshold at 1 %.",)
