@@ -21,8 +21,10 @@ NEEDS_TORCH = (
     "stages/test_train",
     "stages/test_predict",
     "stages/test_executing",
+    "stages/reproduce",
     "cli/test_models",
     "cli/test_train",
+    "cli/test_reproduce",
     "cli/test_predict",
     "cli/test_demo",
 )
