@@ -78,7 +78,9 @@ def install(options: list[str]) -> int:
     shutil.rmtree(VENV, ignore_errors=True)
     site = ["--system-site-packages"] if SYSTEM in options else []
     pins = [] if SYSTEM in options else ["-c", str(CONSTRAINTS)]  # a pin would replace what is there
-    extras = "formats,exports,cluster,test,docs" + ("" if WITHOUT_TRAIN in options else ",train,fabric,tensorboard")
+    extras = "formats,exports,cluster,test,docs" + (
+        "" if WITHOUT_TRAIN in options else ",train,fabric,tensorboard"
+    )
     steps = (
         [sys.executable, "-m", "venv", *site, str(VENV)],
         [*pip(), "install", "--quiet", *pins, "-e", f"{ROOT}[{extras}]"],

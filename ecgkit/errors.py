@@ -47,6 +47,10 @@ class TrainingError(EcgkitError):
     """A training can't start or has failed."""
 
 
+class CheckpointError(TrainingError):
+    """What a training is to go on from is damaged, or of another training."""
+
+
 class LostProcessError(TrainingError):
     """Another process of a training ended or can't be reached: this one is not to blame."""
 

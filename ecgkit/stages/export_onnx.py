@@ -110,6 +110,10 @@ def run(name: str, *, runs: Path | None = None, out: Path | None = None) -> Onnx
 
 def _check_name(path: Path) -> None:
     """Refuse a name under which the file would not be found again, or would replace something else."""
+    from ecgkit.training.onnx_file import is_ours
+
     if path.suffix.lower() != SUFFIX:
         raise RunError(f"--out {path}: expected a name that ends in {SUFFIX}, such as {FILE}")
     refuse_special(path)
+    if path.exists() and not is_ours(path):
+        raise RunError(f"{path}: there is another file here, not one of ours; name a new one with --out")

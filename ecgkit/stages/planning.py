@@ -22,6 +22,7 @@ from ecgkit.stages.fitting import EVERYTHING, FitTask
 
 LEAST_WINDOWS = 2
 PLAN_FILE = "plan.json"
+NEW_PEOPLE = "leave-subjects-out"
 
 
 def plan_fits(data: Dataset, *, split: str | None, evaluate: bool, task: str = "both") -> tuple[FitTask, ...]:
@@ -30,7 +31,8 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool, task: str = "
     By default the folds of every honest scheme that the data set has, then one fit on all windows for
     the weights. Under one scheme: its folds; the weights are the fold's if there is only one, so that
     they are the tested ones, else again those of a fit on all windows. A network of one task is tested
-    under the schemes that can test it.
+    under the schemes that can test it; one of identity alone is fitted under leave-subjects-out too, whose
+    people it does not know: what it says of them is what "unknown" is told by.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def plan_fits(data: Dataset, *, split: str | None, evaluate: bool, task: str = "
             f"{data.path}: {what}{'' if task == 'both' else f' --task {task}'} by; take "
             "another --split, build the data set again with ecgkit build-dataset, or train with --no-evaluate"
         )
+    if task == "subject" and split is None and NEW_PEOPLE in data.schemes:
+        chosen.append(NEW_PEOPLE)
     folds = [
         FitTask(name, fold, scored=scored[name], dataset_sha256=data.sha256)
         for name in chosen
@@ -66,9 +70,12 @@ def tasks_scored(scheme: str, task: str) -> tuple[str, ...]:
 
 def training_key(tasks: Sequence[FitTask], settings: TrainConfig, *, n_processes: int = 1) -> str:
     """Return a name for a training: the same for the same data, folds, settings, versions and processes."""
+    from ecgkit.training.device import resolve_device
     from ecgkit.training.weights import current_versions
 
-    content = [list(map(dataclasses.asdict, tasks)), settings.model_dump(), current_versions(), n_processes]
+    device = resolve_device(settings.device).type
+    made_of = (settings.model_dump(), device, n_processes, current_versions())
+    content = [list(map(dataclasses.asdict, tasks)), *made_of]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -78,18 +85,26 @@ def write_plan(folder: Path, *, about: str, tasks: Sequence[FitTask], epochs: in
     write_text(folder / PLAN_FILE, json.dumps(plan, indent=2) + "\n")
 
 
-def weights_note(tasks: Sequence[FitTask]) -> str:
+def weights_note(tasks: Sequence[FitTask], *, validation: bool = False) -> str:
     """Say whether the weights of a training were themselves tested."""
     kept = next(task for task in tasks if task.keep_weights)
     if kept.scored:
+        but = ", but those held back to choose the epoch by" if validation else ""
         return (
-            f"These are the weights that were tested: fitted on the training windows of {kept.scheme!r} only."
+            "These are the weights that were tested: fitted on the training windows of "
+            f"{kept.scheme!r} only{but}."
         )
+    windows = (
+        "all windows but a block in time of each session, which chose the epoch"
+        if validation
+        else ("all windows")
+    )
     if len(tasks) == 1:
-        return "They were fitted on all windows. Nothing was tested: how good they are is not known."
+        return f"They were fitted on {windows}. Nothing was tested: how good they are is not known."
+    chosen = " The folds' epochs were chosen by people or conditions held back." if validation else ""
     return (
-        "They were fitted on all windows, so the weights that are shipped were not tested; the procedure "
-        "was, fold by fold, and the scores are the procedure's."
+        f"They were fitted on {windows}, so the weights that are shipped were not tested; the procedure "
+        f"was, fold by fold, and the scores are the procedure's.{chosen}"
     )
 
 

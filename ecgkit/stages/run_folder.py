@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecgkit.errors import EcgkitError, LostProcessError, RunError, TrainingError
+from ecgkit.errors import CheckpointError, EcgkitError, LostProcessError, RunError, TrainingError
 from ecgkit.files import temporary_name, writing_in
 from ecgkit.lookup import unknown
 from ecgkit.stages.kept_work import LOCK_FILE, kept_work
@@ -55,8 +56,8 @@ class NewRun:
 def unfinished(runs: Path, out: Path | None, key: str) -> Iterator[Path]:
     """Give the hidden folder that a training's fits are done in, this process alone; it goes when they are.
 
-    An interrupt or a killed process leaves it, so that the same training goes on from there. After an error
-    it goes: the same training would come to the same error.
+    An interrupt, a killed process, a full disk leave it, so that the same training goes on from there. After
+    an error of the training itself it goes: the same training would come to the same error.
 
     Parameters
     ----------
@@ -82,9 +83,10 @@ def unfinished(runs: Path, out: Path | None, key: str) -> Iterator[Path]:
         ) as folder:
             try:
                 yield folder
-            except (EcgkitError, OSError) as error:
-                if not isinstance(error, (WorkerError, LostProcessError)):
-                    _empty(folder)
+            except (WorkerError, LostProcessError, CheckpointError):
+                raise
+            except EcgkitError:
+                _empty(folder)
                 raise
             _empty(folder)
     finally:
@@ -99,7 +101,7 @@ def refuse_taken(out: Path | None) -> None:
 
 def _empty(folder: Path) -> None:
     """Remove all that a folder of a training holds but its lock."""
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():  # somebody who was erased took it away
         if path.name != LOCK_FILE:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -134,7 +136,8 @@ def new_run(runs: Path, out: Path | None = None) -> Iterator[NewRun]:
             run.part.mkdir()
             yield run
             place = run.reserve()
-            place.rmdir()  # empty; Windows can't rename onto a folder
+            if os.name == "nt":
+                place.rmdir()  # Windows can't rename onto a folder, not even onto an empty one
             run.part.rename(place)
         except OSError as error:
             if Path(str(error.filename)).is_relative_to(run.part):

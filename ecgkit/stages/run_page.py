@@ -121,8 +121,10 @@ def describe_run(
 def summary(data: Dataset, training: Mapping[str, Any]) -> str:
     """Say in one line what was trained on what."""
     how = TASK_NAMES.get(training.get("task", "both")) or training["balancing"]
+    parts = (training["backbone"], training["attention"])
+    name = "DT4ECG" if parts == ("resnet", "sca") else "network"
     return (
-        f"DT4ECG ({training['backbone']} + {training['attention']}, {how}), "
+        f"{name} ({' + '.join(parts)}, {how}), "
         f"{training['epochs']} epochs, on {len(data):,} windows of {data.window_s:g} s: "
         f"{len(data.subjects)} subjects in {len(data.conditions)} conditions"
     )

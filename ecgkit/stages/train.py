@@ -163,7 +163,7 @@ def run(
     Raises
     ------
     ConfigError, DatasetError, TrainingError
-        Nothing is left behind then, nor after an interrupt.
+        Nothing is left behind then; an interrupt leaves what is done, to be gone on with.
     """
     settings = load_config(options.config_file, {}, options.flags).train
     _check_options(options)
@@ -211,7 +211,13 @@ def _run(
             )
         with new_run(options.runs, options.out) as new:
             made = _evaluate(
-                data, tasks, fits, leaks, learnt=model_spec(data, settings).tasks, started=started
+                data,
+                tasks,
+                fits,
+                leaks,
+                learnt=model_spec(data, settings).tasks,
+                validation=settings.validation,
+                started=started,
             )
             _gather(tasks, fits, new.part)
             place = new.reserve()
@@ -280,13 +286,14 @@ def _evaluate(
     leaks: Mapping[str, Sequence[Leak]],
     *,
     learnt: tuple[str, ...],
+    validation: bool,
     started: float,
 ) -> _Evaluation:
     answers = collect(data, tasks, fits)
     unknown = collect_unknown(data, tasks, fits)
     calibration = calibrate(data, answers, unknown, tasks=learnt)
     schemes = evaluate(data, answers, leaks)
-    note = weights_note(tasks)
+    note = weights_note(tasks, validation=validation)
     metrics = {
         **METRICS_FORMAT,
         "simulated": data.simulated,
@@ -297,7 +304,7 @@ def _evaluate(
         "weights": note,
         "interval": INTERVAL,
         "schemes": [scores_as_json(scheme) for scheme in schemes],
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(time.perf_counter() - started, 3),  # of this call: of the rest, after an interrupt
     }
     return _Evaluation(answers, unknown, calibration, schemes, note, metrics)
 

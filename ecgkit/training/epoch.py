@@ -158,6 +158,9 @@ def check_precision(precision: str, device: torch.device) -> bool:
     """
     if precision not in PRECISIONS:
         raise TrainingError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
-    if precision == "mixed" and device.type not in ("cpu", "cuda"):
-        raise TrainingError(f"precision 'mixed' is not there on device {device.type!r}; take float32")
+    there = {"cpu": lambda: True, "cuda": torch.cuda.is_bf16_supported}
+    if precision == "mixed" and not (device.type in there and there[device.type]()):
+        raise TrainingError(
+            f"precision 'mixed': device {str(device)!r} does not compute in bfloat16; take float32"
+        )
     return precision == "mixed"

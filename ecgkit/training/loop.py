@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,12 +33,14 @@ from ecgkit.training.schedule import SCHEDULES
 from ecgkit.training.supply import (
     Labelled,
     LabelledBatch,
-    batch_edges,
     checked,
     in_order,
     refuse_non_finite,
     shuffled_epochs,
+    steps_per_epoch,
+    way_taken,
 )
+from ecgkit.training.weights import current_versions
 
 ALONE = Alone()
 CHECKPOINT_EVERY_S = 5.0
@@ -98,7 +100,8 @@ class EpochRecord:
     seconds
         Time of the training itself, without the monitor.
     subject_loss, subject_accuracy, …
-        Over the epoch's windows, as the network stood when each was met, in training mode.
+        Over the epoch's windows, as the network stood when each was met, in training mode; every window
+        counts 1, whatever the class weights.
     subject_weight, subject_gradient_norm, …
         The balancer's, mean over the epoch's steps.
     monitor_subject_accuracy, …
@@ -186,14 +189,15 @@ def fit(
     training = checked(spec, training)
     _check_enough(len(training), settings.batch_size)
     watch, choose = (_watched(checked(spec, given)) if given else None for given in (monitor, validation))
-    fingerprint = _fingerprint(spec, settings, training, validation, way=way, engine=engine)
-    if engine.world_size > 1:  # "auto" depends on the memory of each machine, and its batches with it
-        found = in_order(training.windows, training.rows, way=way).way
-        check_alike(engine, {"training": fingerprint, "way": found})
-    keeper = Keeper(checkpoint, checkpoint_every_s, fingerprint)
+    way = way_taken(training, way)  # "auto" depends on the memory of a machine, and the batches with it
+    facts = {"blocks": way == "blocks", "device": device.type, "processes": engine.world_size}
+    fingerprint = _fingerprint(spec, training, validation, settings, facts)
+    check_alike(engine, {"way": way, "training": fingerprint})
+    keeper = Keeper(checkpoint, checkpoint_every_s, fingerprint, settings.epochs)
     with reproducible(device, seed=settings.seed, threads=settings.threads):
         stepper = _stepper(spec, training, settings, device=device, engine=engine)
         n_done, best = keeper.resume(stepper)
+        stepper.n_steps = n_done * steps_per_epoch(len(training), settings.batch_size)
         supply = partial(shuffled_epochs, batch_size=settings.batch_size, seed=settings.seed, device=device)
         epochs = supply(training, way=way, first_epoch=n_done + 1)
         for epoch, batches in zip(range(n_done + 1, settings.epochs + 1), epochs, strict=False):
@@ -261,7 +265,7 @@ def _rate(settings: FitSettings, n: int) -> Callable[[int], float] | None:
     schedule = pick(SCHEDULES, settings.schedule, what="schedule")
     if settings.schedule == "constant":
         return None
-    n_steps = settings.epochs * len(list(batch_edges(n, settings.batch_size)))
+    n_steps = settings.epochs * steps_per_epoch(n, settings.batch_size)
     return lambda step: settings.learning_rate * float(schedule(step, n_steps))
 
 
@@ -297,23 +301,18 @@ def _varied(batches: Iterator[LabelledBatch], settings: FitSettings, epoch: int)
 
 def _fingerprint(
     spec: ModelSpec,
-    settings: FitSettings,
     training: Labelled,
     validation: Labelled | None,
-    *,
-    way: str,
-    engine: Engine,
+    settings: FitSettings,
+    facts: Mapping[str, object],
 ) -> str:
     """Return a hash of what is trained on what, and how; the windows themselves are not read."""
-    facts = [
-        dataclasses.asdict(spec),
-        dataclasses.asdict(settings),
-        way,
-        engine.world_size,
-        torch.__version__,
-    ]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for given in filter(None, (training, validation)):
+    versions = current_versions()
+    told = [dataclasses.asdict(spec), dataclasses.asdict(settings), facts, versions]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for given in (training, validation):
+        if given is None:
+            continue
         digest.update(repr(given.windows.shape).encode())
         for column in (given.subjects, given.conditions, given.rows):
             digest.update(

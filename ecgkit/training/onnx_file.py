@@ -145,6 +145,14 @@ def seal(body: bytes) -> bytes:
     return sealed
 
 
+def is_ours(path: Path) -> bool:
+    """Tell whether a file ends as those that ecgkit exports, whatever its hash is."""
+    end = seal(b"")
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(end)))
+        return file.read(len(end))[:-64] == end[:-64]
+
+
 def metadata(
     card: dict[str, Any], calibration: Calibration | None, exporter: dict[str, str]
 ) -> dict[str, str]:

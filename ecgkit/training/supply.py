@@ -13,8 +13,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ecgkit.dataset.batches import Batch, Batches, Batching
-from ecgkit.dataset.shards import AnyWindows, ShardedWindows
+from ecgkit.dataset.batches import Batch, Batches, Batching, choose_way
+from ecgkit.dataset.memory import memory_bytes
+from ecgkit.dataset.shards import AnyWindows, ShardedWindows, stored_windows
 from ecgkit.errors import TrainingError
 from ecgkit.models.spec import ModelSpec
 
@@ -104,6 +105,13 @@ def shuffled_epochs(
     return (_dealt(gather, of_rows, batch_size=batch_size, order=order) for _ in itertools.count())
 
 
+def way_taken(given: Labelled, way: str = "auto") -> str:
+    """Return where windows come from: `way`, and for "auto" what this machine has the memory for."""
+    windows = _as_float32(given.windows)
+    needed = len(given) * windows[:1].nbytes
+    return choose_way(way, stored_windows(windows), needed_bytes=needed, memory=memory_bytes())
+
+
 def refuse_non_finite(reading: Batches) -> None:
     """Read all and refuse windows that hold what is not a number."""
     found = [rows[~np.isfinite(windows).all(axis=(1, 2))] for rows, windows in reading.epoch(0)]
@@ -156,6 +164,11 @@ def batch_edges(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
     if n % batch_size == 1 and len(edges) > 1:
         edges.pop()
     return itertools.pairwise([*edges, n])
+
+
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Return how many batches `n` windows make, the same for every way."""
+    return len(list(batch_edges(n, batch_size)))
 
 
 def _as_float32(windows: Given) -> AnyWindows:

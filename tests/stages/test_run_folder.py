@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgkit.errors import RunError, TrainingError
+from ecgkit.errors import CheckpointError, DatasetError, LostProcessError, RunError, TrainingError
 from ecgkit.stages.run_folder import find_run, new_run, numbered_runs, unfinished
 from ecgkit.stages.workers import WorkerError
 
@@ -118,7 +118,9 @@ def test_find_run_refuses_a_file(tmp_path: Path) -> None:
         find_run(str(file), None)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, WorkerError])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, OSError, WorkerError, LostProcessError, CheckpointError]
+)
 def test_unfinished_is_there_again_after_an_interrupt(tmp_path: Path, error: type[BaseException]) -> None:
     def interrupted() -> None:
         with unfinished(tmp_path / "runs", None, "abc") as work:
@@ -135,7 +137,7 @@ def test_unfinished_is_there_again_after_an_interrupt(tmp_path: Path, error: typ
     assert list(tmp_path.rglob("*")) == [tmp_path / "runs"]
 
 
-@pytest.mark.parametrize("error", [TrainingError, OSError])
+@pytest.mark.parametrize("error", [TrainingError, DatasetError])
 def test_unfinished_goes_after_an_error(tmp_path: Path, error: type[Exception]) -> None:
     def failing() -> None:
         with unfinished(tmp_path / "deep" / "runs", None, "abc") as work:

@@ -55,7 +55,7 @@ def described(
 def test_describe_run_says_what_was_trained_on_what(data: Dataset, tmp_path: Path) -> None:
     report = described(data, tmp_path)
     assert report.summary == (
-        f"DT4ECG (cnn + none, gradnorm), 3 epochs, on {len(data)} windows of 3 s: 4 subjects in 3 conditions"
+        f"network (cnn + none, gradnorm), 3 epochs, on {len(data)} windows of 3 s: 4 subjects in 3 conditions"
     )
     assert report.commands[0] == "ecgkit train dataset.h5 --config runs/001/config.yaml"
     assert dict(report.facts)["content sha256"] == data.sha256
@@ -121,4 +121,4 @@ def test_describe_run_escapes_the_texts_of_a_data_set(data: Dataset, tmp_path: P
 
 
 def test_summary_counts_in_thousands(data: Dataset) -> None:
-    assert summary(data, card()["training"]).startswith("DT4ECG (cnn + none, gradnorm), 3 epochs, on ")
+    assert summary(data, card()["training"]).startswith("network (cnn + none, gradnorm), 3 epochs, on ")

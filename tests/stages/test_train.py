@@ -29,6 +29,7 @@ from ecgkit.stages.planning import (
     weights_note,
 )
 from ecgkit.stages.train import TrainOptions, TrainSummary
+from ecgkit.training import calibration_file
 from ecgkit.training.weights import load_run
 
 FAST = {"train": {"backbone": "cnn", "attention": "none", "epochs": 2, "batch_size": 32}}
@@ -511,3 +512,38 @@ def test_train_warns_of_settings_that_it_does_not_use(built_study: Path, tmp_pat
     config.write_text("pipeline: {window_s: 5}\ntrain: {seed: 1}\n", encoding="utf-8")
     summary = train.run(options(built_study, runs=tmp_path, config_file=config, evaluate=False))
     assert [warning for warning in summary.warnings if "pipeline.window_s is 5, was 3" in warning]
+
+
+def with_settings(study: Path, runs: Path, **settings: Any) -> TrainSummary:
+    flags = {"train": {**FAST["train"], "epochs": 1, **settings}}
+    made = train.run(options(study, runs=runs, flags=flags))
+    assert made is not None
+    return made
+
+
+def test_train_of_identity_alone_tells_unknown_people_too(built_study: Path, tmp_path: Path) -> None:
+    made = with_settings(built_study, tmp_path, task="subject")
+    assert {task.task for scheme in made.schemes for task in scheme.tasks} == {"subject"}
+    calibration = calibration_file.read(made.run / calibration_file.CALIBRATION_FILE)
+    assert calibration.thresholds
+    assert set(calibration.tasks) == {"subject"}
+    with np.load(made.run / "out_of_fold.npz", allow_pickle=False) as outputs:
+        assert {name.split("/")[0] for name in outputs.files} == {
+            "leave-condition-out",
+            "leave-visit-out",
+            "leave-subjects-out",
+        }
+
+
+def test_train_of_the_state_alone_knows_nobody(built_study: Path, tmp_path: Path) -> None:
+    made = with_settings(built_study, tmp_path, task="condition")
+    calibration = calibration_file.read(made.run / calibration_file.CALIBRATION_FILE)
+    assert calibration.thresholds == ()
+    assert set(calibration.tasks) == {"condition"}
+
+
+def test_train_with_validation_says_which_windows_chose_the_epoch(built_study: Path, tmp_path: Path) -> None:
+    made = with_settings(built_study, tmp_path, validation=True)
+    assert "all windows but a block in time of each session, which chose the epoch" in made.weights_note
+    assert "by people or conditions held back" in made.weights_note
+    assert made.metrics["weights"] == made.weights_note

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
-import signal
-import subprocess
-import sys
-import time
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from support.killed import in_another_process
 
 from ecgkit.errors import TrainingError
 from ecgkit.models.spec import ModelSpec
@@ -128,7 +125,7 @@ def test_fit_goes_on_wherever_the_windows_come_from(tmp_path: Path, way: str) ->
 def test_fit_does_not_go_on_from_another_training(tmp_path: Path, other: FitSettings) -> None:
     path = tmp_path / "c.safetensors"
     stopped_after(1, path, PLAIN)
-    with pytest.raises(TrainingError, match=r"c\.safetensors: belongs to another training; remove it"):
+    with pytest.raises(TrainingError, match=r"c\.safetensors: belongs to another training: .*remove it"):
         fit(SPEC, data(), settings=other, checkpoint=path)
     with pytest.raises(TrainingError, match="another training"):
         fit(SPEC, data(seed=1), settings=PLAIN, checkpoint=path)
@@ -169,12 +166,21 @@ def changed(raw: bytes, change) -> bytes:
     [
         (lambda content, _: content.update(epoch=0), "field 'epoch'"),
         (lambda content, _: content.update(epoch="1"), "field 'epoch' is '1'"),
-        (lambda content, _: content.pop("n_steps"), "field 'n_steps' is None"),
+        (lambda content, _: content.update(epoch=True), "field 'epoch' is True"),
+        (lambda content, _: content.pop("fingerprint"), "field 'fingerprint' is None"),
+        (lambda content, _: content.update(epoch=10**18), f"epoch {10**18} of 4"),
+        (lambda content, _: content.update(best_epoch=2, best_score=0.5), "field 'best_epoch' is 2"),
+        (lambda content, _: content.update(best_epoch=1, best_score=7), "field 'best_score' is 7"),
+        (lambda content, _: content.update(best_epoch=1, best_score=0.5), "tensor 'best/"),
         (lambda content, _: content.update(format="other"), "expected format ecgkit-checkpoint 1"),
         (lambda content, _: content.update(best_epoch=1), "field 'best_score'"),
         (lambda _, tensors: tensors.pop("balancer/weights"), "tensor 'balancer/weights': got none"),
         (lambda _, tensors: tensors.update(more=torch.ones(2)), "tensor 'more': got torch.float32"),
-        (lambda _, tensors: tensors["model/subject_head.weight"].fill_(torch.nan), "holds NaN"),
+        (lambda _, tensors: tensors["model/subject_head.weight"].fill_(torch.inf), "holds NaN or infinity"),
+        (
+            lambda _, tensors: tensors["optimizer/3/exp_avg"].fill_(torch.nan),
+            "'optimizer/3/exp_avg' holds NaN",
+        ),
         (
             lambda _, tensors: tensors.update({"optimizer/0/step": torch.ones(3)}),
             r"tensor 'optimizer/0/step': got torch.float32 (3,), expected torch.float32 ()",
@@ -191,55 +197,88 @@ def test_fit_refuses_a_tampered_checkpoint(tmp_path: Path, kept: bytes, change, 
 def test_fit_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
     assert "remove it" in refused(tmp_path, b"not one" * 100)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(TrainingError, match="a folder, a device or a pipe"):
+    with pytest.raises(TrainingError, match="a folder, a device or a pipe; remove it"):
         fit(SPEC, data(), settings=PLAIN, checkpoint=tmp_path / "folder")
+    with pytest.raises(TrainingError, match="a folder, a device or a pipe; remove it"):
+        epoch_of(tmp_path / "folder")
 
 
-PROGRAM = """
-import sys
+def test_fit_does_not_read_a_checkpoint_without_end(tmp_path: Path, kept: bytes) -> None:
+    path = tmp_path / "c.safetensors"
+    path.write_bytes(kept)
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(TrainingError, match=r"more than \d+ bytes; remove it"):
+        fit(SPEC, data(), settings=PLAIN, checkpoint=path)
+    assert epoch_of(path) == 1
+
+
+def test_fit_does_not_go_on_where_the_batches_would_be_others(tmp_path: Path) -> None:
+    np.save(tmp_path / "windows.npy", data().windows)
+    mapped = dataclasses.replace(data(), windows=np.load(tmp_path / "windows.npy", mmap_mode="r"))
+    path = tmp_path / "c.safetensors"
+    fit(SPEC, mapped, settings=PLAIN, way="memory", checkpoint=path, checkpoint_every_s=0)
+    fit(SPEC, mapped, settings=PLAIN, way="mapped", checkpoint=path)
+    with pytest.raises(TrainingError, match="another training"):
+        fit(SPEC, mapped, settings=PLAIN, way="blocks", checkpoint=path)
+
+
+# Trains in copies of this process: one undisturbed, then some that are killed, then one to the end.
+# Says the epoch that each killed one had kept, and whether the weights are the same.
+LAUNCHER = """
+import dataclasses, os, random, signal, sys, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path.insert(0, sys.argv[1])
 from training.test_checkpoint import KINDS, SPEC, data, weights
+from ecgkit.training.checkpoint import epoch_of
 from ecgkit.training.loop import fit
-kind, path, out = sys.argv[1:]
-print("begun", flush=True)
-more = {{"validation": data(40, seed=9), "checkpoint": Path(path), "checkpoint_every_s": 0}}
-net = fit(SPEC, data(), settings=KINDS[kind], **more)
-Path(out).write_bytes(weights(net))
+
+folder, kind, seed, n_kills = Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+settings = dataclasses.replace(KINDS[kind], epochs=10)
+
+def begun(name):
+    if (child := os.fork()) == 0:
+        more = {"validation": data(40, seed=9), "checkpoint_every_s": 0}
+        net = fit(SPEC, data(), settings=settings, checkpoint=folder / f"{name}.safetensors", **more)
+        (folder / name).write_bytes(weights(net))
+        os._exit(0)
+    return child
+
+fit(SPEC, data(), settings=dataclasses.replace(settings, epochs=1))  # so that no copy must load what is slow
+start = time.monotonic()
+assert os.waitpid(begun("whole"), 0)[1] == 0
+whole_s = time.monotonic() - start
+chance = random.Random(seed)
+kept = folder / "killed.safetensors"
+for n_killed in range(n_kills):
+    child = begun("killed")
+    while n_killed == 0 and not kept.exists() and time.monotonic() < start + 100:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.4) * whole_s)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(epoch_of(kept))
+assert os.waitpid(begun("killed"), 0)[1] == 0
+print("same" if (folder / "whole").read_bytes() == (folder / "killed").read_bytes() else "other")
 """
 
 
-def killed_at_random(folder: Path, kind: str, *, most_s: float, n_rounds: int, seed: int) -> None:
-    """Train in processes that are killed at random moments; the last one may come to the end."""
-    chance = random.Random(seed)
-    program = PROGRAM.format(tests=str(Path(__file__).parents[1]))
-    command = [sys.executable, "-c", program, kind, str(folder / "c.safetensors"), str(folder / "out")]
-    for n_killed in range(n_rounds + 1):
-        limit_s = chance.uniform(0, most_s) if n_killed < n_rounds else 600
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as one:
-            assert one.stdout is not None
-            assert one.stdout.readline() == b"begun\n"
-            until = time.monotonic() + limit_s
-            while one.poll() is None and time.monotonic() < until:
-                time.sleep(0.005)
-            if one.poll() is None:
-                one.send_signal(signal.SIGKILL)
-                continue
-        assert one.returncode == 0
-        return
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One round of kills in every test run, twenty in the campaign."""
-    if "round_of_kills" in metafunc.fixturenames:
+    """One training that is killed again and again in every test run, twenty more in the campaign."""
+    if "killed_training" in metafunc.fixturenames:
         rounds: list[object] = [0]
         if metafunc.config.getoption("soak"):
             rounds += [pytest.param(n, marks=pytest.mark.soak) for n in range(1, 21)]
-        metafunc.parametrize("round_of_kills", rounds)
+        metafunc.parametrize("killed_training", rounds)
 
 
-def test_fit_killed_at_random_moments_comes_to_the_same_weights(tmp_path: Path, round_of_kills: int) -> None:
-    kind = ["all of it", *KINDS][round_of_kills % (len(KINDS) + 1)]
-    killed_at_random(tmp_path, kind, most_s=0.5, n_rounds=6 if round_of_kills else 3, seed=round_of_kills)
-    expected = weights(fit(SPEC, data(), settings=KINDS[kind], validation=data(40, seed=9)))
-    assert (tmp_path / "out").read_bytes() == expected
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes can't be copied here")
+def test_fit_killed_at_random_moments_comes_to_the_same_weights(tmp_path: Path, killed_training: int) -> None:
+    kind = ["all of it", *KINDS][killed_training % (len(KINDS) + 1)]
+    n_kills = 5 if killed_training == 0 else 8
+    result = in_another_process(LAUNCHER, Path(__file__).parents[1], tmp_path, kind, killed_training, n_kills)
+    assert result.stderr == ""
+    *epochs, same = result.stdout.split()
+    assert len(epochs) == n_kills
+    assert epochs == sorted(epochs, key=int)
+    assert same == "same"

@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from ecgkit.errors import ConfigError, TrainingError
-from ecgkit.models.dual_task import DualTaskNet, ModelSpec, build_model
+from ecgkit.models.dual_task import DualTaskNet, ModelSpec
 from ecgkit.training.apply import logits
 from ecgkit.training.augment import Augmentation
 from ecgkit.training.balancing import BALANCERS
 from ecgkit.training.device import use_threads
 from ecgkit.training.loop import EpochRecord, FitSettings, fit
-from ecgkit.training.losses import accuracy, known_cross_entropy
 from ecgkit.training.supply import Labelled
 
 DEFAULT = ModelSpec("resnet", "sca", n_leads=1, n_samples=300, n_subjects=15, n_conditions=3)
@@ -144,25 +143,6 @@ def test_fit_learns_one_task_where_the_other_is_not_known(balancing: str) -> Non
         assert records[-1].condition_loss < 0.8 * records[0].condition_loss
 
 
-def test_a_window_without_a_label_does_not_count_for_that_task() -> None:
-    torch.manual_seed(0)
-    outputs, labels = torch.randn(6, 4, requires_grad=True), torch.tensor([0, -1, 3, -1, 2, 2])
-    known = labels >= 0
-    loss = known_cross_entropy(outputs, labels)
-    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(outputs[known], labels[known]))
-    loss.backward()
-    assert torch.count_nonzero(outputs.grad[~known]) == 0
-    assert accuracy(outputs, labels) == (outputs.argmax(1) == labels)[known].float().mean()
-
-
-def test_cross_entropy_of_a_batch_without_labels_is_0() -> None:
-    outputs = torch.randn(3, 4, requires_grad=True)
-    loss = known_cross_entropy(outputs, torch.full((3,), -1))
-    loss.backward()
-    assert loss.item() == 0
-    assert torch.count_nonzero(outputs.grad) == 0
-
-
 def test_fit_trains_on_a_number_of_windows_that_leaves_one_over() -> None:
     model = fit(SMALL, Labelled(*waves(17, 0)), settings=SETTINGS)
     assert all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
@@ -210,31 +190,6 @@ def test_fit_lists_the_balancers_it_knows() -> None:
         fit(SMALL, Labelled(*waves(20, 0)), settings=replace(SETTINGS, balancing="grad-norm"))
 
 
-def test_logits_do_not_depend_on_the_batch_and_change_nothing() -> None:
-    torch.manual_seed(0)
-    model = build_model(SMALL).train()
-    windows, *_ = waves(21, 0)
-    before = weights_of(model)
-    whole, parts = logits(model, windows), logits(model, windows, batch_size=4)
-    assert [out.shape for out in whole] == [(21, 4), (21, 3)]
-    assert all(out.dtype == np.float32 for out in whole)
-    for a, b in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert weights_of(model) == before
-    assert model.training
-
-
-def test_logits_of_no_windows_are_empty() -> None:
-    subject, condition = logits(build_model(SMALL), np.empty((0, 1, 48), np.float32))
-    assert subject.shape == (0, 4)
-    assert condition.shape == (0, 3)
-
-
-def test_logits_refuse_windows_of_another_length() -> None:
-    with pytest.raises(TrainingError, match=r"windows of shape \(2, 1, 50\): expected \(N, 1, 48\)"):
-        logits(build_model(SMALL), np.zeros((2, 1, 50)))
-
-
 def test_fit_learns_one_task_alone() -> None:
     windows, subjects, conditions = waves(160, 0)
     for missing, labels, task in (("n_conditions", subjects, 0), ("n_subjects", conditions, 1)):
@@ -262,10 +217,6 @@ def test_fit_refuses_to_balance_one_task_and_to_leave_two_alone() -> None:
         fit(SMALL, given, settings=replace(SETTINGS, balancing="single-task"))
 
 
-def bits(net: DualTaskNet) -> bytes:
-    return b"".join(tensor.numpy().tobytes() for tensor in net.state_dict().values())
-
-
 def test_fit_chooses_the_first_epoch_that_is_best_on_validation() -> None:
     training, validation = Labelled(*waves(96, 0)), Labelled(*waves(64, 1))
     settings = replace(SETTINGS, epochs=6, learning_rate=0.02)
@@ -273,21 +224,21 @@ def test_fit_chooses_the_first_epoch_that_is_best_on_validation() -> None:
     chosen = fit(SMALL, training, settings=settings, validation=validation, on_epoch=records.append)
     scores = [record.validation_score for record in records]
     best = 1 + scores.index(max(scores))
-    assert bits(chosen) == bits(fit(SMALL, training, settings=replace(settings, epochs=best)))
+    assert weights_of(chosen) == weights_of(fit(SMALL, training, settings=replace(settings, epochs=best)))
     assert best < 6, "else the test shows nothing"
 
 
 def test_fit_is_not_changed_by_what_it_watches() -> None:
     training = Labelled(*waves(48, 0))
-    plain = bits(fit(SMALL, training, settings=SETTINGS))
-    assert bits(fit(SMALL, training, settings=SETTINGS, monitor=Labelled(*waves(64, 1)))) == plain
+    plain = weights_of(fit(SMALL, training, settings=SETTINGS))
+    assert weights_of(fit(SMALL, training, settings=SETTINGS, monitor=Labelled(*waves(64, 1)))) == plain
     watched = replace(SETTINGS, epochs=4, learning_rate=0.02)
     choose = Labelled(*waves(64, 1))
     nets = [
         fit(SMALL, training, settings=watched, validation=choose, monitor=monitor)
         for monitor in (None, Labelled(*waves(64, 2)))
     ]
-    assert bits(nets[0]) == bits(nets[1])
+    assert weights_of(nets[0]) == weights_of(nets[1])
 
 
 def test_fit_says_when_there_is_nothing_to_choose_by() -> None:
@@ -303,7 +254,9 @@ def test_fit_in_mixed_precision_learns_and_keeps_float32_weights() -> None:
     net = fit(SMALL, training, settings=settings)
     assert {tensor.dtype for tensor in net.parameters()} == {torch.float32}
     assert (logits(net, training.windows)[0].argmax(axis=1) == training.subjects).mean() > 0.9
-    assert bits(net) != bits(fit(SMALL, training, settings=replace(settings, precision="float32")))
+    assert weights_of(net) != weights_of(
+        fit(SMALL, training, settings=replace(settings, precision="float32"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -333,7 +286,7 @@ def test_fit_settings_change_the_weights_the_same_way_each_time(change: dict[str
     windows, subjects, conditions = waves(48, 0)
     training = Labelled(windows, subjects, np.where(conditions == 2, 0, conditions))
     plain, *changed = (
-        bits(fit(SMALL, training, settings=settings))
+        weights_of(fit(SMALL, training, settings=settings))
         for settings in (SETTINGS, replace(SETTINGS, **change), replace(SETTINGS, **change))
     )
     assert changed[0] == changed[1] != plain

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgkit.training.losses import balanced_class_weights, known_cross_entropy
+from ecgkit.training.losses import accuracy, balanced_class_weights, known_cross_entropy
 
 
 def test_balanced_class_weights_make_classes_count_alike() -> None:
@@ -43,3 +43,22 @@ def test_known_cross_entropy_is_0_where_nothing_counts() -> None:
     loss.backward()
     assert loss.item() == 0
     assert float(logits.grad.abs().sum()) == 0
+
+
+def test_a_window_without_a_label_does_not_count_for_that_task() -> None:
+    torch.manual_seed(0)
+    outputs, labels = torch.randn(6, 4, requires_grad=True), torch.tensor([0, -1, 3, -1, 2, 2])
+    known = labels >= 0
+    loss = known_cross_entropy(outputs, labels)
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(outputs[known], labels[known]))
+    loss.backward()
+    assert torch.count_nonzero(outputs.grad[~known]) == 0
+    assert accuracy(outputs, labels) == (outputs.argmax(1) == labels)[known].float().mean()
+
+
+def test_cross_entropy_of_a_batch_without_labels_is_0() -> None:
+    outputs = torch.randn(3, 4, requires_grad=True)
+    loss = known_cross_entropy(outputs, torch.full((3,), -1))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.count_nonzero(outputs.grad) == 0

@@ -27,6 +27,8 @@ from ecgkit.training.supply import (
     join_single,
     refuse_non_finite,
     shuffled_epochs,
+    steps_per_epoch,
+    way_taken,
 )
 
 CPU = torch.device("cpu")
@@ -83,6 +85,30 @@ def test_shuffled_epochs_are_the_same_again_and_others_for_another_seed(stored: 
     source = of_rows(stored)
     assert dealt(source, way=way) == dealt(source, way=way)
     assert dealt(source, way=way) != dealt(source, way=way, seed=1)
+
+
+@pytest.mark.parametrize("way", ["memory", "mapped", "blocks"])
+def test_shuffled_epochs_begin_where_asked(stored: np.memmap, way: str) -> None:
+    source = of_rows(stored)
+    later = shuffled_epochs(source, batch_size=16, seed=0, device=CPU, way=way, first_epoch=3)
+    got = [batch[:, 0, 0].int().tolist() for batch, _, _ in next(later)]
+    assert got == [rows for rows, _, _ in dealt(source, 3, way=way)[2]]
+
+
+@pytest.mark.parametrize("way", ["memory", "mapped", "blocks"])
+@pytest.mark.parametrize("n", [16, 17, 160, 161, 170, N])
+def test_steps_per_epoch_is_the_number_of_batches_of_every_way(stored: np.memmap, n: int, way: str) -> None:
+    source = Labelled(stored, np.zeros(N, int), np.zeros(N, int), np.arange(n))
+    assert [len(batches) for batches in dealt(source, way=way)] == [steps_per_epoch(n, 16)] * 2
+
+
+def test_way_taken_is_the_one_of_the_batches(stored: np.memmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    for memory, expected in ((stored.nbytes, "blocks"), (4 * stored.nbytes, "mapped"), (1 << 40, "memory")):
+        for module in ("ecgkit.dataset.batches", "ecgkit.training.supply"):
+            monkeypatch.setattr(f"{module}.memory_bytes", lambda memory=memory: memory)
+        assert way_taken(of_rows(stored)) == in_order(stored).way == expected
+    assert way_taken(of_rows(np.array(stored))) == "memory"
+    assert way_taken(of_rows(stored), "blocks") == "blocks"
 
 
 def test_shuffled_epochs_are_the_same_in_memory_and_mapped(stored: np.memmap) -> None:

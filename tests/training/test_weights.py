@@ -77,6 +77,21 @@ def test_load_run_gives_back_what_was_saved(folder: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("task", ["subject", "condition"])
+def test_load_run_gives_back_a_network_of_one_task(tmp_path: Path, task: str) -> None:
+    other = {"subject": "condition", "condition": "subject"}[task]
+    spec = replace(SPEC, **{f"n_{other}s": 0})
+    model = build_model(spec).eval()
+    card = replace(CARD, spec=spec, **{f"{other}_labels": ()})
+    save_weights(tmp_path, model, card)
+    run = load_run(tmp_path)
+    assert run.card == card
+    assert run.model.spec.tasks == (task,)
+    windows = np.random.default_rng(0).random((5, 2, 48), dtype=np.float32)
+    for a, b in zip(logits(run.model, windows), logits(model, windows), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_load_run_takes_a_path_as_text(folder: Path) -> None:
     assert load_run(str(folder)).card == CARD
 
