@@ -22,9 +22,12 @@ NEEDS_TORCH = (
     "stages/test_predict",
     "stages/test_executing",
     "stages/reproduce",
+    "stages/test_export_onnx",
+    "stages/test_predictors",
     "cli/test_models",
     "cli/test_train",
     "cli/test_reproduce",
+    "cli/test_export_onnx",
     "cli/test_predict",
     "cli/test_demo",
 )
