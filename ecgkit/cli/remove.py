@@ -35,8 +35,8 @@ def remove(
     """Take SESSIONs out of the study; its log keeps their tags and hashes.
 
     With --erase, for a subject who withdraws: sessions, the rows in participants.tsv and labels.tsv, the
-    subject's lines in the log, the data set if it holds the subject, and the runs that were trained with the
-    subject.
+    subject's lines in the log, the data set if it holds the subject, the runs that were trained with the
+    subject, and interrupted trainings and the reproduction, which may be.
 
     \b
     ecgkit remove sub-07_visit-1_cond-rest --reason "recorded with a broken cable"
@@ -119,7 +119,11 @@ def _show_plan(found: Erasure) -> None:
         show(f"  {name}: the windows of an interrupted build, which may be the subject's")
     for name in found.runs:
         show(f"  runs/{name}, trained with the subject; train again afterwards")
+    for name in found.trainings:
+        show(f"  runs/{name}, an interrupted training, which may be with the subject; it starts again then")
+    if found.reproduce:
+        show("  reproduce/, which has the outputs for everybody; ecgkit reproduce makes it again")
     for key in found.reasons:
         show(f"  the name, in the reason for an exclusion of {key}")
     for name in found.others:
-        show(f"! {name} speaks of the subject too, but is not ecgkit's: look at it yourself")
+        show(f"! {name} speaks of the subject too, or leads to what may, and is left: look at it yourself")

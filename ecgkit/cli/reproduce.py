@@ -54,7 +54,7 @@ def reproduce(as_json: bool, **options: Any) -> int:
     except KeyboardInterrupt:
         click.echo(f"\n{plan.left()} fits are left; those that are done stay.", err=True)
         raise
-    show_warnings(summary.failures)
+    show_warnings((*summary.failures, *summary.warnings))
     show_json(summary.as_json()) if as_json else _show(summary, plan)
     return EXIT_FAILED if summary.failures else 0
 
@@ -106,4 +106,5 @@ def _show(summary: ReproduceSummary, plan: Plan) -> None:
         show(f"\n{summary.n_left} of {summary.n_fits} fits are not there: the tables are not whole.")
     show(f"\nPage: {summary.page}; beside it the same as CSV, JSON and Markdown")
     if plan.options.splits == ("paper",):
-        show(f"Next: ecgkit reproduce {plan.options.table} --split honest, on people it was not trained on")
+        show(f"Next: ecgkit reproduce {plan.options.table} --split honest")
+        show("      (tests the state on new people, identity in another condition)")

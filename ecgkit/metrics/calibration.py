@@ -21,8 +21,6 @@ from ecgkit.metrics.resampling import subject_interval
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 20.0
 MOST_BINS, LEAST_IN_A_BIN = 10, 20
 MOST_GROUPS = 50
-DRAWS, DRAW_SEED = 2000, 0
-CONFIDENCE = 0.95
 
 Floats = NDArray[np.float64]
 

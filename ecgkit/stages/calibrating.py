@@ -45,6 +45,8 @@ FPIR_TARGETS = (0.001, 0.01, 0.05, 0.1)
 LEAST_ENROLLED = 2
 MOST_WINDOWS = 50_000  # evenly from all: more would not move one temperature
 TITLES = {"subject": "identity", "condition": "the state"}
+NO_THRESHOLD = "No threshold for 'unknown'"
+NOBODY_KNOWN = f"{NO_THRESHOLD}: a network of the state alone knows nobody."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +92,11 @@ def calibrate(
     chosen = {task: _chosen(task, answers) for task in tasks}
     found = {task: (part, _sessions(data, part)) for task, part in chosen.items() if part is not None}
     made = {task: _task(data, *pair) for task, pair in found.items() if pair[1]}
-    missing = [_why_not(data, task) for task in tasks if task not in made]
+    missing = [_why_not(data, task, chosen[task]) for task in tasks if task not in made]
     thresholds: tuple[Threshold, ...] = ()
-    if "subject" in tasks:
+    if "subject" not in tasks:
+        missing.append(NOBODY_KNOWN)
+    else:
         identity = chosen["subject"] if "subject" in made else None
         why = _no_thresholds(data, identity, unknown)
         if identity is not None and unknown is not None and not why:
@@ -208,19 +212,19 @@ def _fused(answers: FusedAnswers, n_windows: int) -> Fused:
 def _no_thresholds(data: Dataset, identity: Answers | None, unknown: Answers | None) -> list[str]:
     """Say why there can be no threshold; nothing if there can."""
     if identity is None:
-        why = "it takes probabilities of identity that are calibrated."
+        why = "it takes probabilities of identity that are calibrated"
     elif unknown is None:
-        why = _not_tested(data, "leave-subjects-out")
+        why = _not_fitted(data, "leave-subjects-out")
     elif (n_enrolled := _fewest_enrolled(data, unknown)) < LEAST_ENROLLED:
         why = (
             f"while others are held out, {n_enrolled} of the people are enrolled, expected at least "
-            f"{LEAST_ENROLLED}; record more people."
+            f"{LEAST_ENROLLED}; record more people"
         )
     elif not _sessions(data, unknown):
-        why = "every window under leave-subjects-out is rejected."
+        why = _all_rejected("leave-subjects-out")
     else:
         return []
-    return [f"No threshold for 'unknown': {why}"]
+    return [f"{NO_THRESHOLD}: {why}."]
 
 
 def _fewest_enrolled(data: Dataset, unknown: Answers | None) -> int:
@@ -294,19 +298,25 @@ def _too_fine(thresholds: Sequence[Threshold], sessions: Sequence[NDArray[np.int
     """Say which targets the scores are too few for."""
     n_scores = sum(map(len, sessions))
     return [
-        f"No threshold for 'unknown' at a false identification rate of {target:.3g}: "
+        f"{NO_THRESHOLD} at a false identification rate of {target:.3g}: "
         f"{n_scores} scores of people who are not enrolled can't show it."
         for target in FPIR_TARGETS
         if not any(row.target == target for row in thresholds)
     ]
 
 
-def _why_not(data: Dataset, task: str) -> str:
-    reasons = "; ".join(_not_tested(data, scheme) for scheme in SCHEMES[task])
-    return f"The probabilities of {TITLES[task]} are not calibrated: {reasons}"
+def _why_not(data: Dataset, task: str, answers: Answers | None) -> str:
+    """Say why a task has no temperature: nothing was tested, or what was is rejected."""
+    reasons = [_not_fitted(data, scheme) for scheme in SCHEMES[task]]
+    why = "; ".join(reasons) if answers is None else _all_rejected(answers.scheme)
+    return f"The probabilities of {TITLES[task]} are not calibrated: {why}."
 
 
-def _not_tested(data: Dataset, scheme: str) -> str:
+def _not_fitted(data: Dataset, scheme: str) -> str:
     if scheme not in data.schemes:
-        return f"the data set does not allow {scheme}."
-    return f"the run was not tested under {scheme} (ecgkit train does so without --split and --no-evaluate)."
+        return f"the data set does not allow {scheme}"
+    return f"no fold of {scheme} was fitted (ecgkit train does so without --split and --no-evaluate)"
+
+
+def _all_rejected(scheme: str) -> str:
+    return f"every window tested under {scheme} is of quality 'reject'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,13 +15,13 @@ from ecgkit.dataset.schema import refused_labels
 from ecgkit.dataset.shard_writing import shard_paths
 from ecgkit.errors import ConfigError, DatasetError, StudyError
 from ecgkit.exclusions import Exclusion
-from ecgkit.files import TEMPORARY_FILE, TEMPORARY_PREFIX, writing_in
-from ecgkit.stages.build_dataset.cutting import PART_FILE, parts_folder
+from ecgkit.files import TEMPORARY_FILE
 from ecgkit.stages.study_sessions import KEY_SUBJECT, put_session
+from ecgkit.stages.under_way import clear_half_written, no_build, no_training, parts_folders, parts_in
 from ecgkit.study.changing import LOG_FILE, STAGED_FOLDER, Change, changing, read_log
 from ecgkit.study.folder import PARTICIPANTS_FILE, Study, open_study, read_table, table_text
 from ecgkit.study.labels import LabelTable, labels_text, read_label_table
-from ecgkit.study.runs import read_card, run_folders, unfinished_trainings
+from ecgkit.study.runs import REPRODUCTION, read_card, reproduction_folder, run_folders, unfinished_trainings
 from ecgkit.study.session_file import SessionHeader, read_observations, read_session, read_sound_headers
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -52,10 +51,16 @@ class Erasure:
         Folders in which interrupted builds left sessions' windows, which may be anybody's; they go.
     runs
         The runs that were trained with the subject, or speak of it.
+    trainings
+        Folders in ``runs/`` that interrupted trainings left; they don't say whom they are trained with, and
+        go, all of them.
+    reproduce
+        Whether ``reproduce/`` goes: it has the outputs for everybody's windows.
     reasons
         Keys of others' sessions whose exclusions name the subject; the name is taken out of the reasons.
     others
-        Files in the folder that are not ecgkit's and speak of the subject; they are left as they are.
+        Files in the folder that are not ecgkit's and speak of the subject; they are left as they are. So is a
+        ``reproduce/`` that is a link, whose results lie elsewhere.
     done
         Whether it was done, and not only asked about.
     """
@@ -70,6 +75,8 @@ class Erasure:
     page: bool
     parts: tuple[str, ...]
     runs: tuple[str, ...]
+    trainings: tuple[str, ...]
+    reproduce: bool
     reasons: tuple[str, ...]
     others: tuple[str, ...]
     done: bool = False
@@ -108,7 +115,7 @@ def plan(study_folder: Path, subject: str) -> Erasure:
         The study has nothing of this subject.
     """
     study = open_study(study_folder)
-    _clear_half_written(study)
+    clear_half_written(study)
     headers, damaged = read_sound_headers(study)
     return _plan(study, headers, _named(damaged, subject), subject)
 
@@ -119,12 +126,13 @@ def run(study_folder: Path, subject: str) -> Erasure:
     Raises
     ------
     StudyError
-        The study has nothing of this subject, or a data set is being built in its folder; nothing has
-        changed then.
+        The study has nothing of this subject, or a data set is being built or a run trained in its folder;
+        nothing has changed then.
     """
     study = open_study(study_folder)
-    _clear_half_written(study)
-    with _no_build(study) as parts, changing(study) as change:
+    clear_half_written(study)
+    # the trainings' locks go first: a folder with an open file can't be moved on Windows
+    with no_build(study) as parts, changing(study) as change, no_training(study) as trainings:
         study = open_study(study_folder)
         headers, damaged = read_sound_headers(study)
         own = _named(damaged, subject)
@@ -138,21 +146,26 @@ def run(study_folder: Path, subject: str) -> Erasure:
             elif header.tags.key in found.reasons:
                 _put_without_name(change, study, header, trace)
         _erase_texts(change, study, trace)
-        if found.dataset:
-            change.remove(study.dataset_path)
-            change.remove(card_path(study.dataset_path))
-        for path in _shards_to_go(study, all_of_them=found.dataset):
+        for path in (*_made_of_sessions(study, found), *trainings):
             change.remove(path)
-        if found.page:
-            change.remove(study.page_path)
-        for name in found.runs:
-            change.remove(study.runs_folder / name)
-        for folder in unfinished_trainings(study):  # all of them: they don't say whom they are trained with
-            change.remove(folder)
         change.note("erase", sessions=len(found.sessions))
         for path in parts:  # before the change counts: afterwards nobody would look for them again
             path.unlink()
     return replace(found, done=True)
+
+
+def _made_of_sessions(study: Study, found: Erasure) -> Iterator[Path]:
+    """Yield what ecgkit made of the sessions and goes: data set, page, runs, reproduction."""
+    if found.dataset:
+        yield study.dataset_path
+        yield card_path(study.dataset_path)
+    yield from _shards_to_go(study, all_of_them=found.dataset)
+    if found.page:
+        yield study.page_path
+    for name in found.runs:
+        yield study.runs_folder / name
+    if (folder := reproduction_folder(study)) is not None:
+        yield folder
 
 
 def _named(damaged: Iterable[Path], subject: str) -> tuple[Path, ...]:
@@ -175,8 +188,10 @@ def _plan(study: Study, headers: Sequence[SessionHeader], damaged: Sequence[Path
         log_entries=sum(_without(entry, trace) != entry for entry in before),
         dataset=_holds(study.dataset_path, trace),
         page=study.page_path.is_file(),
-        parts=tuple(_inside(study, folder) for folder in _parts_folders(study) if any(_parts_in(folder))),
+        parts=tuple(_inside(study, folder) for folder in parts_folders(study) if any(parts_in(folder))),
         runs=tuple(path.name for path in run_folders(study) if _speaks(path, trace)),
+        trainings=tuple(path.name for path in unfinished_trainings(study)),
+        reproduce=reproduction_folder(study) is not None,
         reasons=tuple(h.tags.key for h in others if any(trace.named.search(e.reason) for e in h.excluded)),
         others=tuple(_inside(study, path) for path in _foreign(study, trace)),
     )
@@ -313,19 +328,22 @@ def _speaks(run: Path, trace: _Trace) -> bool:
 def _foreign(study: Study, trace: _Trace) -> Iterator[Path]:
     """Yield files in the folder that are not ecgkit's, and whose name or content speaks of the subject.
 
-    A labels.tsv that can't be read, or that speaks of the subject in others' rows, is among them.
+    A labels.tsv that can't be read, or that speaks of the subject in others' rows, is among them; so is a
+    reproduction that lies elsewhere, behind a link.
     """
     own = {study.folder / LOG_FILE, study.folder / PARTICIPANTS_FILE, study.dataset_path, study.page_path}
     own |= {card_path(study.dataset_path), *shard_paths(study.dataset_path), *study.session_paths()}
     labels = _labels(study)
     if labels is not None and not trace.surely.search(labels_text(_without_rows(labels, trace)).encode()):
         own.add(study.labels_path)
+    if (linked := study.folder / REPRODUCTION).is_symlink():
+        yield linked
     for path in sorted(study.folder.rglob("*")):
         inside = path.relative_to(study.folder).parts
         if path in own or path.is_symlink() or not path.is_file():
             continue
-        in_a_run = inside[0] == study.runs_folder.name and len(inside) > 2
-        if in_a_run or any(part == STAGED_FOLDER or TEMPORARY_FILE.fullmatch(part) for part in inside):
+        goes = (inside[0] == study.runs_folder.name and len(inside) > 2) or inside[0] == REPRODUCTION
+        if goes or any(part == STAGED_FOLDER or TEMPORARY_FILE.fullmatch(part) for part in inside):
             continue
         unreadable = path == study.labels_path and labels is None
         if unreadable or trace.surely.search(path.name.encode()) or _contains(path, trace.surely):
@@ -342,50 +360,3 @@ def _contains(path: Path, wanted: re.Pattern[bytes]) -> bool:
                 return True
             tail = chunk[-OVERLAP:]
     return False
-
-
-@contextlib.contextmanager
-def _no_build(study: Study) -> Iterator[list[Path]]:
-    """Give the parts that interrupted builds left in a study, and have their locks and that of its data set.
-
-    Raises
-    ------
-    StudyError
-        A data set is being built in the study's folder.
-    """
-    left = {folder.with_name(folder.name[1:].removesuffix(".parts")) for folder in _parts_folders(study)}
-    with contextlib.ExitStack() as locks:
-        try:
-            folders = [
-                locks.enter_context(parts_folder(path)) for path in sorted({study.dataset_path, *left})
-            ]
-        except DatasetError as error:
-            if not isinstance(error.__cause__, TimeoutError):
-                raise
-            raise StudyError(
-                f"{study.folder}: a data set is being built in this study; nothing was erased. Wait until "
-                "that is done, then erase again"
-            ) from error
-        yield [path for folder in folders for path in _parts_in(folder)]
-
-
-def _parts_folders(study: Study) -> list[Path]:
-    """Return the folders of data sets' parts anywhere in a study; links are not followed."""
-    found = sorted(study.folder.rglob(".*.h5.parts"))
-    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]
-
-
-def _parts_in(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if PART_FILE.fullmatch(path.name) and not path.is_dir())
-
-
-def _clear_half_written(study: Study) -> None:
-    """Remove files that killed commands left half-written anywhere in a study; they may hold anything."""
-    with changing(study):
-        left = (
-            path for path in study.folder.rglob(f"{TEMPORARY_PREFIX}*") if TEMPORARY_FILE.fullmatch(path.name)
-        )
-        for folder in sorted({path.parent for path in left}):
-            if folder.is_dir():  # else it was half-written itself
-                with writing_in(folder):
-                    pass

@@ -18,6 +18,7 @@ from ecgkit.metrics.intervals import wilson
 from ecgkit.report.run_scores import SchemeScores, TaskScores
 from ecgkit.report.svg import Share
 from ecgkit.splits import Leak, describe_leaks, find_scheme
+from ecgkit.stages.fit_outputs import read_logits
 from ecgkit.stages.fitting import LOGITS_FILE, FitTask
 
 UNKNOWN = "unknown"  # the task of telling people apart who are not enrolled: nothing to score
@@ -92,7 +93,7 @@ def collect_unknown(data: Dataset, tasks: Sequence[FitTask], fits: Path) -> Answ
     left_out = _of_scheme(tasks, UNKNOWN_SCHEME)
     if not left_out:
         return None
-    answers = _answers(data, left_out, fits, "subject")
+    answers = _answers(data, left_out, fits, "subject", learnt=False)
     return replace(answers, task=UNKNOWN) if answers.logits.shape[1] else None
 
 
@@ -148,13 +149,19 @@ def write_out_of_fold(path: Path, answers: Sequence[Answers]) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def _answers(data: Dataset, tasks: Sequence[FitTask], fits: Path, name: str) -> Answers:
+def _answers(
+    data: Dataset, tasks: Sequence[FitTask], fits: Path, name: str, *, learnt: bool = True
+) -> Answers:
+    n_classes = {"subject": len(data.subjects), "condition": len(data.conditions)}
     rows, folds, logits = [], [], []
     for task in tasks:
-        with np.load(task.folder(fits) / LOGITS_FILE, allow_pickle=False) as stored:
-            rows.append(stored["rows"])
-            logits.append(stored[name])
-        folds.append(np.full(len(rows[-1]), task.fold))
+        tested = task.rows(data)[1]
+        outputs = read_logits(
+            task.folder(fits) / LOGITS_FILE, tested, n_classes, learnt={name} if learnt else ()
+        )
+        rows.append(tested)
+        logits.append(outputs[name])
+        folds.append(np.full(len(tested), task.fold))
     joined = np.concatenate(rows)
     order = np.argsort(joined, kind="stable")
     return Answers(

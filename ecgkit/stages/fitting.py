@@ -204,9 +204,13 @@ def go_on_from(folder: Path) -> None:
         return
     n_epochs = epoch_of(checkpoint) if checkpoint.exists() else 0
     lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = lines[: n_epochs + 1] if n_epochs else []
-    if len(kept) < len(lines):
-        write_text(history, "".join(kept))
+    if (
+        n_epochs == 0 or len(lines) <= n_epochs
+    ):  # after a power cut the history may lack what the checkpoint has
+        history.unlink()
+        checkpoint.unlink(missing_ok=True)
+    elif len(lines) > n_epochs + 1:
+        write_text(history, "".join(lines[: n_epochs + 1]))
 
 
 def _held_back(data: Dataset, task: FitTask, train: NDArray[np.int64]) -> HeldBack:

@@ -81,6 +81,7 @@ def unfinished(runs: Path, out: Path | None, key: str) -> Iterator[Path]:
             elsewhere="put --out on another disk",
             error=TrainingError,
         ) as folder:
+            _refuse_links(folder)
             try:
                 yield folder
             except (WorkerError, LostProcessError, CheckpointError):
@@ -97,6 +98,13 @@ def refuse_taken(out: Path | None) -> None:
     """Refuse a place for a run that holds something already."""
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out}: there is something here already; choose another --out or remove it")
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse to go on from what leads elsewhere: a study may come from anywhere."""
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise CheckpointError(f"{path}: a link in an unfinished training; remove {folder} to begin anew")
 
 
 def _empty(folder: Path) -> None:

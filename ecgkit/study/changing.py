@@ -40,7 +40,7 @@ FILES = re.compile(
     r"|participants\.tsv|labels\.tsv|study\.yaml|protocol\.yaml|changes\.jsonl|dataset\.h5"
 )
 REMOVABLE = re.compile(
-    rf"{FILES.pattern}|status\.html|dataset\.md|dataset\.[0-9a-f]{{12}}-[0-9]{{3}}\.h5"
+    rf"{FILES.pattern}|status\.html|dataset\.md|reproduce|dataset\.[0-9a-f]{{12}}-[0-9]{{3}}\.h5"
     r"|runs/(\.unfinished-[0-9a-f]{16}|[^./\\:][^/\\:]{0,200})"
 )
 
@@ -74,7 +74,7 @@ class Change:
         self.new(target).write_text(text, encoding="utf-8", newline="\n")
 
     def remove(self, target: Path) -> None:
-        """Let a file of the study, or the folder of a run, be gone; one that is not there is no error."""
+        """Let a file of the study, or the folder of a run or of a reproduction, be gone if it is there."""
         name = _name(self._folder, target, REMOVABLE)
         self._removed[name] = None
         self._put.pop(name, None)

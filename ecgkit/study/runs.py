@@ -1,4 +1,4 @@
-"""The runs of a study: where they lie, and the card that says what each was trained with."""
+"""The runs of a study, and its reproduction: where they lie; the card of a run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ecgkit.study.folder import Study
 RUN_CARD = "run.json"
 MOST_CARD_BYTES = 16_000_000
 UNFINISHED = ".unfinished-"
+REPRODUCTION = "reproduce"
 
 
 def run_folders(study: Study) -> tuple[Path, ...]:
@@ -28,6 +29,12 @@ def unfinished_trainings(study: Study) -> tuple[Path, ...]:
         return ()
     found = study.runs_folder.glob(f"{UNFINISHED}*")
     return tuple(sorted(path for path in found if path.is_dir() and not path.is_symlink()))
+
+
+def reproduction_folder(study: Study) -> Path | None:
+    """Return the folder that `ecgkit reproduce` works in beside the data set, None where it is none."""
+    folder = study.folder / REPRODUCTION
+    return folder if folder.is_dir() and not folder.is_symlink() else None
 
 
 def read_card(run: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ecgkit.errors import RunError, TrainingError
+from ecgkit.errors import CheckpointError, RunError
 from ecgkit.files import atomic_path
 from ecgkit.training.card import json_object
 from ecgkit.training.epoch import Stepper
@@ -132,12 +132,12 @@ def read_checkpoint(
 
     Raises
     ------
-    TrainingError
+    CheckpointError
         It is damaged, or of another training.
     """
     content = _content(where, raw)
     if content["fingerprint"] != fingerprint:
-        raise TrainingError(
+        raise CheckpointError(
             f"{where}: belongs to another training: other data, settings, versions, or a device of another "
             "kind; remove it to begin anew"
         )
@@ -164,7 +164,7 @@ def epoch_of(path: Path) -> int:
 
     Raises
     ------
-    TrainingError
+    CheckpointError
         It can't be read, or the header is damaged.
     """
     _refuse_special(path)
@@ -304,5 +304,5 @@ def _check(where: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Ten
             raise _damaged(where, f"tensor {name!r} holds NaN")
 
 
-def _damaged(where: str, what: str) -> TrainingError:
-    return TrainingError(f"{where}: a damaged checkpoint: {what}; remove it to begin anew")
+def _damaged(where: str, what: str) -> CheckpointError:
+    return CheckpointError(f"{where}: a damaged checkpoint: {what}; remove it to begin anew")

@@ -12,7 +12,8 @@ from ecgkit.dataset.read import Dataset, open_dataset
 from ecgkit.metrics.calibration import log_softmax
 from ecgkit.splits.scheme import TEST
 from ecgkit.stages.calibrating import calibrate, fused_answers
-from ecgkit.stages.evaluation import UNKNOWN, Answers
+from ecgkit.stages.evaluation import UNKNOWN, Answers, collect, collect_unknown
+from ecgkit.stages.fitting import LOGITS_FILE, FitTask, write_logits
 from ecgkit.training.calibration_file import from_json
 
 
@@ -152,22 +153,67 @@ def test_calibrate_says_what_is_missing_and_why(
     data: Dataset, answers: list[Answers], unknown: Answers
 ) -> None:
     nothing = calibrate(data, [], None)
+    without = "was fitted (ecgkit train does so without --split and --no-evaluate)"
     assert (dict(nothing.tasks), nothing.thresholds) == ({}, ())
-    assert len(nothing.missing) == 3
-    assert (
-        "the state are not calibrated: the run was not tested under leave-subjects-out" in nothing.missing[1]
+    assert nothing.missing == (
+        f"The probabilities of identity are not calibrated: no fold of leave-visit-out {without}; no fold of "
+        f"leave-condition-out {without}.",
+        f"The probabilities of the state are not calibrated: no fold of leave-subjects-out {without}.",
+        "No threshold for 'unknown': it takes probabilities of identity that are calibrated.",
     )
     no_people = calibrate(data, answers, None)
-    assert no_people.missing == (
-        "No threshold for 'unknown': the run was not tested under leave-subjects-out (ecgkit train does so "
-        "without --split and --no-evaluate).",
-    )
+    assert no_people.missing == (f"No threshold for 'unknown': no fold of leave-subjects-out {without}.",)
     leaking = [dataclasses.replace(part, scheme="paper") for part in answers]
     assert not calibrate(data, leaking, None).tasks, "outputs that leak are no ground for a temperature"
     poor = dataclasses.replace(data, folds={name: {} for name in data.folds if "visit" not in name})
-    assert "the data set does not allow leave-visit-out" in calibrate(poor, [], None).missing[0]
+    assert "the data set does not allow leave-visit-out; no" in calibrate(poor, [], None).missing[0]
+
+
+def test_calibrate_of_a_single_task_says_what_is_true_of_it(
+    data: Dataset, answers: list[Answers], unknown: Answers
+) -> None:
     only_state = calibrate(data, answers[:1], None, tasks=("condition",))
-    assert (set(only_state.tasks), only_state.missing) == ({"condition"}, ())
+    assert set(only_state.tasks) == {"condition"}
+    assert only_state.missing == ("No threshold for 'unknown': a network of the state alone knows nobody.",)
+    both, only_people = (
+        calibrate(data, answers, unknown),
+        calibrate(data, answers[1:], unknown, tasks=("subject",)),
+    )
+    assert only_people.thresholds == both.thresholds
+    assert only_people.missing == both.missing
+
+
+def left_by_fits(data: Dataset, fits: Path, *, subject: np.ndarray, condition: np.ndarray) -> list[FitTask]:
+    """Write outputs (N, classes) as the folds of leave-subjects-out leave them."""
+    tasks = [
+        FitTask("leave-subjects-out", fold, scored=(), dataset_sha256=data.sha256)
+        for fold in data.split("leave-subjects-out")
+    ]
+    for task in tasks:
+        _, rows = task.rows(data)
+        task.folder(fits).mkdir(parents=True)
+        made = {"subject": subject[rows], "condition": condition[rows]}
+        write_logits(task.folder(fits) / LOGITS_FILE, rows, made)
+    return tasks
+
+
+def test_collect_unknown_takes_folds_that_were_fitted_for_nothing_else(data: Dataset, tmp_path: Path) -> None:
+    wanted = outputs(data, "leave-subjects-out", UNKNOWN)
+    nothing = np.zeros((len(data), 0), dtype=np.float32)
+    tasks = left_by_fits(data, tmp_path, subject=wanted.logits, condition=nothing)
+    found = collect_unknown(data, tasks, tmp_path)
+    assert found is not None
+    assert (found.task, found.rows.tolist()) == (UNKNOWN, wanted.rows.tolist())
+    assert found.true.tolist() == wanted.true.tolist()
+    np.testing.assert_array_equal(found.logits, wanted.logits)
+    assert collect(data, tasks, tmp_path) == []
+
+
+def test_collect_unknown_of_a_network_of_the_state_alone_is_nothing(data: Dataset, tmp_path: Path) -> None:
+    states = outputs(data, "leave-subjects-out", "condition").logits
+    nothing = np.zeros((len(data), 0), dtype=np.float32)
+    tasks = left_by_fits(data, tmp_path, subject=nothing, condition=states)
+    assert collect_unknown(data, tasks, tmp_path) is None
 
 
 def test_calibrate_needs_two_enrolled_people(data: Dataset, answers: list[Answers], unknown: Answers) -> None:
@@ -185,3 +231,10 @@ def test_calibrate_without_a_usable_window_has_nothing(
     found = calibrate(noise, answers, unknown)
     assert not found.tasks
     assert found.n_rejected == len(data)
+    assert found.missing == (
+        "The probabilities of identity are not calibrated: every window tested under leave-visit-out is of "
+        "quality 'reject'.",
+        "The probabilities of the state are not calibrated: every window tested under leave-subjects-out is "
+        "of quality 'reject'.",
+        "No threshold for 'unknown': it takes probabilities of identity that are calibrated.",
+    )

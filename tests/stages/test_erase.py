@@ -9,11 +9,14 @@ import pytest
 from support.killed import killed_everywhere
 from support.studies import make_study
 
-from ecgkit.errors import DatasetError, StudyError
+from ecgkit.cli import main
+from ecgkit.errors import DatasetError, StudyError, TrainingError
+from ecgkit.files import alone
 from ecgkit.records import Tags
 from ecgkit.stages import build_dataset, erase, exclude, remove, retag, status, study_page, verify
 from ecgkit.stages.build_dataset.cutting import parts_folder
 from ecgkit.stages.retag import NewTags
+from ecgkit.stages.run_folder import unfinished
 from ecgkit.study.changing import changing, read_log
 from ecgkit.study.folder import Study, open_study, read_participants
 from ecgkit.study.session_file import SessionHeader, read_headers, read_sound_headers, session_path
@@ -21,6 +24,7 @@ from ecgkit.study.session_file import SessionHeader, read_headers, read_sound_he
 PART = "0" * 32 + ".h5"
 GONE = "gone4711"
 STAYS = "stays"
+UNFINISHED = ".unfinished-0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study_page.write_page(status.run(folder))
     (folder / "sessions" / ".partial-0123456789abcdef.h5").write_bytes(f"sub-{GONE}".encode())
     (folder / "runs" / ".partial-0123456789abcdef").mkdir()
-    (folder / "runs" / ".unfinished-0123456789abcdef" / "fits").mkdir(parents=True)
+    (folder / "runs" / UNFINISHED / "fits").mkdir(parents=True)
+    (folder / "reproduce" / "cells" / "one").mkdir(parents=True)
+    (folder / "reproduce" / "cells" / "one" / "logits.npz").write_bytes(f"outputs for {GONE}".encode())
     (folder / ".staged").mkdir()
     (folder / ".staged" / f"sub-{GONE}_visit-1_cond-rest_take-1.h5").write_bytes(GONE.encode())
     return study
@@ -96,10 +102,12 @@ def test_erase_leaves_no_trace_but_the_fact(some: Study) -> None:
     assert done.sessions == (f"sub-{GONE}_visit-1_cond-rest_take-1",)
     assert (done.participant, done.dataset, done.page, done.done) == (True, True, True, True)
     assert done.runs == ("001", "003", "004", "005")
+    assert (done.trainings, done.reproduce) == ((UNFINISHED,), True)
     assert done.others == ()
     assert speaks_of(some.folder, *traces) == []
     assert not some.dataset_path.exists()
     assert [run.name for run in some.runs_folder.iterdir()] == ["002"]
+    assert not (some.folder / "reproduce").exists()
     last = read_log(some)[-1]
     assert (last.pop("at")[:2], last) == ("20", {"action": "erase", "sessions": 1})
     assert verify.run(some.folder).is_sound
@@ -130,6 +138,7 @@ def test_erase_plan_says_what_would_go_and_clears_only_what_was_left_over(some: 
     before = content(some)
     found = erase.plan(some.folder, GONE)
     assert (found.runs, found.others, found.done) == (("001", "003", "004", "005"), ("my notes.txt",), False)
+    assert (found.trainings, found.reproduce) == ((UNFINISHED,), True)
     assert found.reasons == (f"sub-{STAYS}_visit-1_cond-rest_take-1",)
     left_over = {path for path in before if ".partial" in str(path) or ".staged" in str(path)}
     assert len(left_over) == 2
@@ -306,3 +315,84 @@ def test_erase_takes_a_run_with_the_parts_in_it(some: Study) -> None:
     left_parts(some.runs_folder / "001" / "mine.h5")
     assert erase.run(some.folder, GONE).done
     assert not (some.runs_folder / "001").exists()
+
+
+BUSY = {
+    "a training": ("a training is under way", Path("runs", UNFINISHED, ".lock")),
+    "a fit of a reproduction": (
+        "reproduce is at work",
+        Path("reproduce", "cells", ".fit-0123456789abcdef.lock"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("why", "lock"), BUSY.values(), ids=BUSY)
+def test_erase_beside_a_training_erases_nothing_and_says_so(some: Study, why: str, lock: Path) -> None:
+    with alone(some.folder / lock, wait_s=0):
+        assert erase.plan(some.folder, GONE).trainings == (UNFINISHED,)  # may be looked at
+        before = content(some)
+        with pytest.raises(StudyError, match=f"{why} in this study; nothing was erased. Wait until that"):
+            erase.run(some.folder, GONE)
+        after = content(some)
+    assert {path for path in before if path.suffix != ".lock"} == {p for p in after if p.suffix != ".lock"}
+    assert all(before[path] == data for path, data in after.items())
+    assert erase.run(some.folder, GONE).done
+    assert [run.name for run in some.runs_folder.iterdir()] == ["002"]
+
+
+def test_no_training_goes_on_while_somebody_is_erased(some: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    def read_while_another_trains(study: Study) -> tuple[tuple[SessionHeader, ...], dict[Path, StudyError]]:
+        key = UNFINISHED.removeprefix(".unfinished-")
+        with (
+            pytest.raises(TrainingError, match="the same training is under way") as error,
+            unfinished(study.runs_folder, None, key),
+        ):
+            pass
+        refused.append(error)
+        return read_sound_headers(study)
+
+    monkeypatch.setattr(erase, "read_sound_headers", read_while_another_trains)
+    assert erase.run(some.folder, GONE).trainings == (UNFINISHED,)
+    assert len(refused) == 1
+    assert not (some.runs_folder / UNFINISHED).exists()
+
+
+def test_erase_of_nobody_leaves_trainings_and_the_reproduction(some: Study) -> None:
+    with pytest.raises(StudyError, match="nothing of subject 'gone'"):
+        erase.run(some.folder, "gone")
+    assert (some.runs_folder / UNFINISHED / "fits").is_dir()
+    assert (some.folder / "reproduce" / "cells" / "one" / "logits.npz").is_file()
+
+
+def test_erase_does_not_follow_links_of_a_reproduction(some: Study, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "logits.npz").write_bytes(f"sub-{GONE}".encode())
+    (some.folder / "reproduce" / "linked").symlink_to(outside)
+    linked = open_study(shutil.copytree(some.folder, tmp_path / "linked", symlinks=True))
+    assert erase.run(some.folder, GONE).reproduce
+    assert not (some.folder / "reproduce").exists()
+    assert (outside / "logits.npz").is_file()
+    shutil.rmtree(linked.folder / "reproduce")
+    (linked.folder / "reproduce").symlink_to(outside)
+    done = erase.run(linked.folder, GONE)
+    assert (done.reproduce, done.others) == (False, ("reproduce",))
+    assert (linked.folder / "reproduce" / "logits.npz").is_file()
+
+
+def test_erasure_as_json_says_what_goes(some: Study) -> None:
+    shown = erase.plan(some.folder, GONE).as_json()
+    assert (shown["trainings"], shown["reproduce"]) == ((UNFINISHED,), True)
+
+
+def test_remove_erase_prints_trainings_and_the_reproduction(
+    some: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["remove", "--subject", GONE, "--erase", "--dry-run", "--study", str(some.folder)])
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    assert f"  runs/{UNFINISHED}, an interrupted training" in shown
+    assert "  reproduce/, which has the outputs for everybody" in shown

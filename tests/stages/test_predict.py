@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.calibrations import calibration
+from support.calibrations import calibration, threshold
 from support.random_runs import write_random_run
 
 from ecgkit.dataset.read import open_dataset
@@ -26,6 +26,7 @@ from ecgkit.stages.predict.fit import choose_fitting, pipeline_of
 from ecgkit.stages.simulate import SimulatedFile
 from ecgkit.training import calibration_file
 from ecgkit.training.apply import logits
+from ecgkit.training.calibration_file import Threshold
 from ecgkit.training.card import RunCard
 from ecgkit.training.weights import load_run
 
@@ -133,10 +134,10 @@ def test_predict_calls_unknown_what_stays_under_the_threshold_for_as_many_window
         below = (answer.subject_probability or 0) < (answer.threshold or 0)
         assert answer.subject == (None if below else answer.best_subject)
         assert answer.unknown is below
-        assert answer.who == ("unknown" if below else answer.best_subject)
+        assert answer.who == ("unknown; nearest: " * below + answer.best_subject)
     assert found.threshold is not None
     assert found.threshold.n_windows == 5
-    assert "stays under 0.7, the threshold for 5 windows or more" in found.remarks[3]
+    assert "stays under 0.7, the threshold for 5 windows: out of fold" in found.remarks[3]
     assert "expect 7.0% [1.0%, 20.0%] of new people" in found.remarks[3]
 
 
@@ -161,6 +162,73 @@ def test_predict_with_thresholds_nobody_or_everybody_passes(calibrated: Path, fi
     assert any("still given the name" in remark for remark in everybody.remarks)
     calibrate(calibrated, limits=(0.0, 0.0))
     assert not any(answer.unknown for answer in predict.run(str(calibrated), file.path).answers)
+
+
+def test_predict_names_who_is_nearest_to_somebody_unknown(
+    calibrated: Path, file: SimulatedFile, tmp_path: Path
+) -> None:
+    calibrate(calibrated, limits=(1.0, 1.0))
+    page = tmp_path / "page.html"
+    found = predict.run(str(calibrated), file.path, options=PredictOptions(page=page))
+    overall = found.as_json()["overall"]
+    best, probability = found.overall.best_subject, found.overall.subject_probability
+    assert (overall["unknown"], overall["subject"], overall["best_subject"]) == (True, None, best)
+    assert overall["who"] == f"unknown; nearest: {best}"
+    assert all(made["who"].startswith("unknown; nearest: 0") for made in found.as_json()["answers"])
+    shown = page.read_text(encoding="utf-8")
+    assert f"nearest: {best} ({probability:.2f})" in shown
+    assert "which misses 30% of the answers about people it knows" in shown
+
+
+def with_thresholds(run: Path, *thresholds: Threshold) -> None:
+    made = calibration(sha256=load_run(run).card.dataset_sha256)
+    calibration_file.write(run / "calibration.json", dataclasses.replace(made, thresholds=thresholds))
+
+
+def test_predict_says_how_many_it_misses_and_the_ways_out(calibrated: Path, file: SimulatedFile) -> None:
+    missed = (
+        "At this threshold {} of the answers about people who are enrolled are missed, 'unknown' or "
+        "another's (FNIR); "
+    )
+    found = predict.run(str(calibrated), file.path)
+    assert missed.format("30% [20%, 45%]") + "--fpir none gives everybody a name." in found.remarks
+    strict = dataclasses.replace(threshold(10), fnir=0.97, fnir_low=0.9, fnir_high=1.0)
+    lax = dataclasses.replace(strict, target=0.1, fnir=0.95)
+    with_thresholds(calibrated, strict, lax)
+    remarks = predict.run(str(calibrated), file.path).remarks
+    ways = "--fpir 0.1 misses 95%, --fpir none gives everybody a name."
+    assert missed.format("97% [90%, 100%]") + ways in remarks
+    assert any("'unknown' says little here" in remark for remark in remarks)
+    unmeasured = dataclasses.replace(strict, fnir=None, fnir_low=None, fnir_high=None)
+    with_thresholds(calibrated, unmeasured)
+    assert not any("FNIR" in remark for remark in predict.run(str(calibrated), file.path).remarks)
+
+
+@pytest.mark.parametrize(
+    ("n_windows", "text"),
+    [
+        (1, "10 windows were fused: for so many windows together there were too few scores; the threshold is "
+            "that for 1 window, and its rate for more is not known."),
+        (5, "10 windows were fused: for so many windows together there were too few scores; the threshold is "
+            "that for 5 windows, and its rate for more is not known."),
+        (10, ""),
+    ],
+)  # fmt: skip
+def test_predict_says_that_a_threshold_is_for_fewer_windows(
+    calibrated: Path, file: SimulatedFile, n_windows: int, text: str
+) -> None:
+    with_thresholds(calibrated, threshold(n_windows))
+    found = predict.run(str(calibrated), file.path)
+    assert [remark for remark in found.remarks if "windows were fused" in remark] == ([text] if text else [])
+
+
+def test_predict_does_not_blame_scores_where_no_threshold_is_made_for_so_many(
+    calibrated: Path, tmp_path: Path
+) -> None:
+    with_thresholds(calibrated, threshold(10))
+    found = predict.run(str(calibrated), beats(tmp_path / "beats.acq", seconds=36))
+    told = "12 windows were fused: the threshold is that for 10 windows, and its rate for more is not known."
+    assert told in found.remarks
 
 
 def test_predict_says_for_which_rates_there_are_thresholds(calibrated: Path, file: SimulatedFile) -> None:

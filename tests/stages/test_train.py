@@ -273,21 +273,37 @@ def test_train_without_evaluation_claims_nothing(built_study: Path, tmp_path: Pa
 class Broken(Executor):
     """Fails the second fit, as a full disk would."""
 
-    def __init__(self) -> None:
-        self.n = 0
+    def __init__(self, error: Exception) -> None:
+        self.error, self.n = error, 0
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         self.n += 1
         if self.n == 2:
-            future.set_exception(OSError(28, "No space left on device"))
+            future.set_exception(self.error)
         return future
 
 
 def test_train_leaves_nothing_behind_when_a_fold_fails(built_study: Path, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left"):
-        train.run(options(built_study, runs=tmp_path / "runs"), executor=Broken())
+    with pytest.raises(TrainingError, match="no longer a finite number"):
+        failing = Broken(TrainingError("the loss is no longer a finite number"))
+        train.run(options(built_study, runs=tmp_path / "runs"), executor=failing)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_train_goes_on_after_a_full_disk(built_study: Path, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        full = Broken(OSError(28, "No space left on device"))
+        train.run(options(built_study, runs=tmp_path), executor=full)
+    (work,) = tmp_path.iterdir()
+    assert work.name.startswith(".unfinished-")
+    link = work / "fits" / "link"
+    link.symlink_to(tmp_path)
+    with pytest.raises(TrainingError, match="a link in an unfinished training; remove"):
+        train.run(options(built_study, runs=tmp_path))
+    link.unlink()
+    assert train.run(options(built_study, runs=tmp_path)).run == tmp_path / "001"
+    assert names(tmp_path) == ["001"]
 
 
 class Replacing(Executor):

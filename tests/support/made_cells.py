@@ -29,13 +29,15 @@ def write_dataset_of_noise(path: Path, *, n_windows: int = 10) -> Path:
     return write_small(path, parts)
 
 
-def make_cells_of(plan: Plan, right: Right, *, seconds: float = 2.0) -> None:
+def make_cells_of(plan: Plan, right: Right) -> None:
     """Write every fit of a plan: of the rows it tests, the first so large a share is answered rightly."""
     for cell, task in plan.to_do:
-        write_fit(plan, cell, task, right, seconds=seconds)
+        write_fit(plan, cell, task, right)
 
 
-def write_fit(plan: Plan, cell: Cell, task: FitTask, right: Right, *, seconds: float = 2.0) -> Path:
+def write_fit(
+    plan: Plan, cell: Cell, task: FitTask, right: Right, *, seconds: float = 2.0, device: str = "cpu"
+) -> Path:
     """Write what one fit leaves; return its folder."""
     folder = task.folder(cell.folder(plan.cells))
     folder.mkdir(parents=True)
@@ -48,7 +50,7 @@ def write_fit(plan: Plan, cell: Cell, task: FitTask, right: Right, *, seconds: f
         arrays[name] = np.eye(classes, dtype=np.float32)[answers % classes]
     np.savez(folder / "logits.npz", **arrays)
     (folder / "history.csv").write_text(_history(cell))
-    (folder / "fit.json").write_text(json.dumps({"seconds": seconds}))
+    (folder / "fit.json").write_text(json.dumps({"seconds": seconds, "device": device}))
     return folder
 
 

@@ -290,3 +290,16 @@ def test_fit_settings_change_the_weights_the_same_way_each_time(change: dict[str
         for settings in (SETTINGS, replace(SETTINGS, **change), replace(SETTINGS, **change))
     )
     assert changed[0] == changed[1] != plain
+
+
+def test_fit_follows_the_schedule_step_by_step() -> None:
+    training = Labelled(*waves(48, 0))
+    losses = []
+    for schedule in ("constant", "step"):
+        records: list[EpochRecord] = []
+        how = replace(SETTINGS, epochs=5, schedule=schedule)
+        fit(SMALL, training, settings=how, on_epoch=records.append)
+        losses.append([record.subject_loss for record in records])
+    # the rate falls after 9 of the 15 steps
+    assert losses[0][:3] == losses[1][:3]
+    assert losses[0][3:] != losses[1][3:]

@@ -63,12 +63,12 @@ class Answer:
 
     @property
     def who(self) -> str:
-        """The answer to "who is it?" as people read it."""
-        return "unknown" if self.unknown else self.subject or "–"
+        """The answer to "who is it?" as people read it; of somebody unknown, who comes nearest too."""
+        return f"unknown; nearest: {self.best_subject}" if self.unknown else self.subject or "–"
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
-        return {**dataclasses.asdict(self), "unknown": self.unknown}
+        return {**dataclasses.asdict(self), "unknown": self.unknown, "who": self.who}
 
 
 @dataclass(frozen=True, slots=True)

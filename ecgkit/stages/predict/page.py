@@ -70,8 +70,10 @@ def _headline(prediction: Prediction, task: str) -> Headline:
     windows = f"{overall.n_windows:,} window{'s' * (overall.n_windows != 1)}"
     notes = [f"probability {probability:.2f} ({calibrated}), {windows}"]
     if task == "subject" and overall.threshold is not None:
-        under = f"unknown under {overall.threshold:.3g}"
-        notes.append(f"{under}; the best match is {best}" if answer is None else under)
+        nearest = f"nearest: {best} ({probability:.2f})"
+        notes += [*([nearest] if answer is None else []), f"unknown under {overall.threshold:.3g}"]
+        if prediction.threshold is not None and prediction.threshold.fnir is not None:
+            notes.append(f"which misses {prediction.threshold.fnir:.0%} of the answers about people it knows")
     return Headline(title, question, answer or "unknown", answer is not None, tuple(notes))
 
 

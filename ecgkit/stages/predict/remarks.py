@@ -6,6 +6,7 @@ import numpy as np
 
 from ecgkit.analysis.quality import VERDICTS
 from ecgkit.records import Recording
+from ecgkit.stages.calibrating import FUSED_WINDOWS
 from ecgkit.stages.predict.answers import Outputs
 from ecgkit.training.calibration_file import Fused, TaskCalibration, Threshold
 
@@ -17,8 +18,8 @@ NO_CALIBRATION = (
 NAMED_ANYWAY = "A person who was not in the training is still given the name of someone who was."
 WEAK_FNIR = 0.5
 WEAK_THRESHOLD = (
-    "So 'unknown' says little here: most of those who are enrolled are not surer than strangers. --fpir none "
-    "shows the names."
+    "So 'unknown' says little here: most of those who are enrolled are not surer than strangers; look at who "
+    "is nearest."
 )
 NOTHING_USABLE = (
     "No usable window: the quality of every one is 'reject', so that there is no answer. See what is wrong "
@@ -100,17 +101,41 @@ def _unknown(
         return (*((f"There are thresholds for --fpir {targets} only.",) if other else ()), NAMED_ANYWAY)
     text = (
         f"'unknown' is what stays under {threshold.threshold:.3g}, the threshold for {threshold.n_windows} "
-        f"window{'s' * (threshold.n_windows > 1)} or more: out of fold, {threshold.fpir:.1%} of the answers "
+        f"window{'s' * (threshold.n_windows > 1)}: out of fold, {threshold.fpir:.1%} of the answers "
         f"about {threshold.n_non_mated_persons} people who were not enrolled reached it"
     )
     if threshold.fpir_new is not None:
         low, high = threshold.fpir_new_low or 0.0, threshold.fpir_new_high or 0.0
         text += f" (expect {threshold.fpir_new:.1%} [{low:.1%}, {high:.1%}] of new people)"
-    if threshold.fnir is not None:
-        low, high = threshold.fnir_low or 0.0, threshold.fnir_high or 0.0
-        text += (
-            f"; of the answers about those who were, {threshold.fnir:.0%} [{low:.0%}, {high:.0%}] were "
-            "'unknown' or wrong"
-        )
-    weak = threshold.fnir is not None and threshold.fnir > WEAK_FNIR
-    return (f"{text}.", *((WEAK_THRESHOLD,) if weak else ()))
+    return (f"{text}.", *_more_windows(threshold, n_fused), *_missed(outputs, threshold))
+
+
+def _more_windows(threshold: Threshold, n_fused: int) -> list[str]:
+    """Say so where the threshold is that for fewer windows than were fused."""
+    if n_fused <= threshold.n_windows:
+        return []
+    wanted = max(n for n in FUSED_WINDOWS if n <= n_fused)
+    few = "for so many windows together there were too few scores; " * (wanted > threshold.n_windows)
+    for_n = f"{threshold.n_windows} window{'s' * (threshold.n_windows > 1)}"
+    text = f"{few}the threshold is that for {for_n}, and its rate for more is not known."
+    return [f"{n_fused} windows were fused: {text}"]
+
+
+def _missed(outputs: Outputs, threshold: Threshold) -> list[str]:
+    """Say how often this threshold misses those who are enrolled, and the ways out."""
+    if threshold.fnir is None:
+        return []
+    low, high = threshold.fnir_low or 0.0, threshold.fnir_high or 0.0
+    stored = outputs.calibration.thresholds if outputs.calibration else ()
+    laxer = [f"--fpir {r.target:g} misses {r.fnir:.0%}" for r in stored if _same_but_laxer(r, threshold)]
+    text = (
+        f"At this threshold {threshold.fnir:.0%} [{low:.0%}, {high:.0%}] of the answers about people who are "
+        "enrolled are missed, 'unknown' or another's (FNIR); "
+        f"{', '.join([*laxer, '--fpir none gives everybody a name'])}."
+    )
+    return [text, *([WEAK_THRESHOLD] if threshold.fnir > WEAK_FNIR else [])]
+
+
+def _same_but_laxer(row: Threshold, threshold: Threshold) -> bool:
+    fewer = row.fnir is not None and threshold.fnir is not None and row.fnir < threshold.fnir
+    return row.n_windows == threshold.n_windows and row.target > threshold.target and fewer

@@ -1,22 +1,18 @@
-"""The cells of a grid: one row, one seed, one scheme; and the fits of each, done once and kept."""
+"""The cells of a grid: one row, one seed, one scheme; and which fits of each are there."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkit.config import TrainConfig
-from ecgkit.files import flush, temporary_name, write_text, writing_in
 from ecgkit.settings import checked
 from ecgkit.splits import find_scheme
-from ecgkit.stages.fitting import FitTask, folds, run_fit
+from ecgkit.stages.fitting import FitTask, folds
 
 if TYPE_CHECKING:
     from ecgkit.dataset.read import Dataset
@@ -55,7 +51,7 @@ class Cell:
         data set and the versions. Tables that share a cell share its folder.
         """
         differs = differing(self.settings)
-        key = {"settings": differs, "dataset": self.tasks[0].dataset_sha256, "versions": _versions()}
+        key = {"settings": differs, "dataset": self.tasks[0].dataset_sha256, "versions": versions()}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
         names = (self.settings.backbone, self.settings.attention, self.settings.balancing)
         return cells / f"{'-'.join(names)}-{self.settings.epochs}-seed{self.seed}-{digest}"
@@ -104,56 +100,18 @@ def is_done(cell: Cell, task: FitTask, folder: Path) -> bool:
     return (task.folder(cell.folder(folder)) / FIT_FILE).is_file()
 
 
-def do_fit(dataset: Path, cell: Cell, task: FitTask, folder: Path) -> None:
-    """Do one fit and put it in place whole; what an executor calls.
-
-    Parameters
-    ----------
-    folder
-        That of all cells.
-    """
-    place = task.folder(cell.folder(folder))
-    part = folder / temporary_name()
-    with writing_in(folder):
-        try:
-            made = task.folder(part)
-            made.mkdir(parents=True)
-            start = time.perf_counter()
-            run_fit(dataset, task, cell.settings, part)
-            _describe(made, cell, task, seconds=time.perf_counter() - start)
-            _put_in_place(made, place)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-
-
-def _put_in_place(made: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists() and not (place / FIT_FILE).is_file():  # somebody took its last file away
-        shutil.rmtree(place)
-    try:
-        made.rename(place)
-    except OSError:
-        if not (place / FIT_FILE).is_file():  # else another process has done it meanwhile
-            raise
-
-
-def _describe(made: Path, cell: Cell, task: FitTask, *, seconds: float) -> None:
-    """Write last what a fit was, once what it left is on the disk: with this file it is done."""
-    for file in made.iterdir():
-        flush(file)
-    about = {
-        "settings": cell.settings.model_dump(),
-        "task": dataclasses.asdict(task),
-        "seconds": round(seconds, 3),
-        "versions": _versions(),
-    }
-    write_text(made / FIT_FILE, json.dumps(about, indent=2) + "\n")
-
-
 def differing(settings: TrainConfig) -> dict[str, Any]:
     """Return the settings that are not the built-in ones."""
     built_in = TrainConfig().model_dump()
     return {name: value for name, value in settings.model_dump().items() if value != built_in[name]}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the numbers of a fit depend on."""
+    from ecgkit.training.weights import current_versions
+
+    current = current_versions()
+    return {name: current[name] for name in ("ecgkit", "torch")}
 
 
 def _scored(settings: TrainConfig, scores: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,10 +120,3 @@ def _scored(settings: TrainConfig, scores: tuple[str, ...]) -> tuple[str, ...]:
 
 def _settings(row: str, values: Mapping[str, Any]) -> TrainConfig:
     return checked(TrainConfig, values, where=f"row {row!r}")
-
-
-def _versions() -> dict[str, str]:
-    from ecgkit.training.weights import current_versions
-
-    versions = current_versions()
-    return {name: versions[name] for name in ("ecgkit", "torch")}

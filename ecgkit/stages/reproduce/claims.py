@@ -164,37 +164,52 @@ def _first(own: str, series: Mapping[str, Series]) -> tuple[Verdict, str]:
     """Say whether one of several is the best, over seeds that it has in common with each other one."""
     here = series[own]
     pairs = {
-        name: [here[seed] - other[seed] for seed in here if seed in other]
+        name: [(here[seed], other[seed]) for seed in here if seed in other]
         for name, other in series.items()
         if name != own
     }
     short = sum(len(values) < LEAST_SEEDS for values in pairs.values())
-    means = {name: float(np.mean(list(values.values()))) for name, values in series.items() if values}
     if short:
         rows = f"{short} of {len(pairs)} rows have" if len(pairs) > 1 else f"{next(iter(pairs))} has"
-        so_far = f"; so far {_place(own, means, _percent)}" if len(means) == len(series) else ""
-        return "can't tell", TOO_FEW.format(f"{rows} fewer in common with {own}") + so_far
-    apart = {name: over_seeds(values) for name, values in pairs.items()}
+        return "can't tell", TOO_FEW.format(f"{rows} fewer in common with {own}") + _so_far(own, series)
+    means = {name: np.mean(values, axis=0).tolist() for name, values in pairs.items()}
+    apart = {name: over_seeds([ours - theirs for ours, theirs in values]) for name, values in pairs.items()}
     p_values = dict(zip(apart, holm([seen.p for seen in apart.values()]), strict=True))
     verdict = _verdict([seen.mean for seen in apart.values()], list(p_values.values()))
-    return verdict, _in_words(own, means, apart, p_values)
+    return verdict, _in_words(means, apart, p_values)
+
+
+def _so_far(own: str, series: Mapping[str, Series]) -> str:
+    """Say at which place a row is so far, over the seeds that all rows have; nothing without such seeds."""
+    common = [seed for seed in series[own] if all(seed in other for other in series.values())]
+    if not common:
+        return ""
+    means = {name: float(np.mean([values[seed] for seed in common])) for name, values in series.items()}
+    seeds = f"{len(common)} seed{'s' * (len(common) != 1)}"
+    return f"; so far, over the {seeds} that all have, {_place(own, means, _percent)}"
 
 
 def _in_words(
-    own: str,
-    means: Mapping[str, float],
+    means: Mapping[str, tuple[float, float]],
     apart: Mapping[str, OverSeeds],
     p_values: Mapping[str, float | None],
 ) -> str:
-    """Say at which place a row is, how far the best other one lies from it, and which can't be told apart."""
+    """Say at which place a row is, how far the best other one lies from it, and which can't be told apart.
+
+    Parameters
+    ----------
+    means
+        Other row -> mean of this row and of that one, over the seeds that both have.
+    """
     place = 1 + sum(seen.mean < -TIE for seen in apart.values())
     best = min(apart, key=lambda name: apart[name].mean)
     seen, p = apart[best], p_values[best]
     each = {name: _verdict([one.mean], [p_values[name]]) for name, one in apart.items()}
     level = [name for name, verdict in each.items() if verdict == "can't tell"]
-    against = f"{_percent(means[best])} of {'the next, ' if place == 1 and len(apart) > 1 else ''}{best}"
+    ours, theirs = means[best]
+    against = f"{_percent(theirs)} of {'the next, ' if place == 1 and len(apart) > 1 else ''}{best}"
     words = (
-        f"{_ordinal(place, tied=abs(seen.mean) < TIE)} in mean: {_percent(means[own])} against "
+        f"{_ordinal(place, tied=abs(seen.mean) < TIE)} in mean: {_percent(ours)} against "
         f"{against}, {_apart(each[best])}: {signed(seen.mean)} points "
         f"[{signed(seen.low or 0.0)}, {signed(seen.high or 0.0)}], p {_p(p)}{_of_tests(len(apart))}"
     )

@@ -33,6 +33,11 @@ def read_parts(plan: Plan) -> list[tuple[Part, Scores]]:
     return [(part, list(read_scores(plan.data, part.cells, plan.cells))) for part in plan.parts]
 
 
+def devices_of(scores: Scores) -> list[str]:
+    """Return the kinds of devices that the fits behind some scores ran on, in order of the alphabet."""
+    return sorted(frozenset().union(*(one.devices for one in scores)))
+
+
 def describe(plan: Plan, parts: Sequence[tuple[Part, Scores]]) -> Reproduction:
     """Gather what the page of one table shows.
 
@@ -51,7 +56,7 @@ def describe(plan: Plan, parts: Sequence[tuple[Part, Scores]]) -> Reproduction:
         simulated=plan.data.simulated,
         about=about(plan.data),
         facts=_facts(plan.data),
-        training=_training(plan, grid),
+        training=_training(plan, grid, parts),
         sections=tuple(_section(plan, part, scores, leaks) for part, scores in parts),
         columns=tuple(ATTENTIONS) if grid.cross else (),
         cross=grid.cross,
@@ -125,7 +130,7 @@ def _source(data: Dataset) -> str:
     return "SIMULATED" if data.simulated else "recorded"
 
 
-def _training(plan: Plan, grid: Grid) -> tuple[tuple[str, str], ...]:
+def _training(plan: Plan, grid: Grid, parts: Sequence[tuple[Part, Scores]]) -> tuple[tuple[str, str], ...]:
     from ecgkit.training.weights import current_versions
 
     built_in, seeds = TrainConfig(), plan.options.seeds
@@ -135,6 +140,15 @@ def _training(plan: Plan, grid: Grid) -> tuple[tuple[str, str], ...]:
         "epochs": f"{' and '.join(map(str, sorted(epochs)))}, always the last one{paper}",
         "optimiser": f"Adam, {built_in.learning_rate:g}; batches of {built_in.batch_size}",
         "seeds": f"0 to {seeds - 1}: weights, batches and random folds" if seeds > 1 else "0",
-        "device": plan.options.device or built_in.device,
+        "device": _devices(plan, parts),
     }
     return (*rows.items(), *current_versions().items())
+
+
+def _devices(plan: Plan, parts: Sequence[tuple[Part, Scores]]) -> str:
+    """Name the kinds of devices that the fits of a table ran on."""
+    kinds = devices_of([one for _, scores in parts for one in scores])
+    if not kinds:
+        return plan.options.device or TrainConfig().device
+    mixed = ": differences between rows may be the devices'" if len(kinds) > 1 else ""
+    return f"{' and '.join(kinds)}{mixed}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from pathlib import Path
 from ecgkit.config import TrainConfig
 from ecgkit.dataset.read import Dataset, open_dataset
 from ecgkit.errors import ConfigError, DatasetError
-from ecgkit.files import read_small_text
 from ecgkit.lookup import unknown
 from ecgkit.splits import HONEST, SCHEMES, find_scheme
 from ecgkit.stages.fitting import FitTask
 from ecgkit.stages.planning import check_classes
-from ecgkit.stages.reproduce.cells import FIT_FILE, Cell, fits_to_do, is_done, make_cells
+from ecgkit.stages.reproduce.cells import Cell, fits_to_do, is_done, make_cells
 from ecgkit.stages.reproduce.grids import ALL, GRIDS, PAPER_EPOCHS, Grid, at_epochs, find_grid
-from ecgkit.stages.reproduce.scores import MOST_FIT_BYTES
+from ecgkit.stages.reproduce.one_fit import read_about
 from ecgkit.stages.workers import default_jobs
 
 HONEST_SPLIT = "honest"
@@ -208,8 +207,6 @@ def _median_s(fits: set[Path]) -> float | None:
     """Return what a fit that is there took; a file that can't be read is left to whoever reads it whole."""
     seconds = []
     for fit in fits:
-        try:
-            seconds.append(float(json.loads(read_small_text(fit / FIT_FILE, MOST_FIT_BYTES))["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        with contextlib.suppress(OSError, ValueError):
+            seconds.append(read_about(fit).seconds)
     return statistics.median(seconds) if seconds else None

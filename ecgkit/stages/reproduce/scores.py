@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.dataset.read import Dataset
 from ecgkit.errors import TrainingError
-from ecgkit.files import read_small_text
 from ecgkit.metrics.classification import score
+from ecgkit.stages.fit_outputs import read_logits
 from ecgkit.stages.fitting import HISTORY_FILE, LOGITS_FILE, FitTask, folds
-from ecgkit.stages.reproduce.cells import FIT_FILE, Cell, is_done
+from ecgkit.stages.reproduce.cells import Cell, is_done
+from ecgkit.stages.reproduce.one_fit import About, read_about, read_history
 
 MEASURES = ("accuracy", "precision", "recall", "f1")
-MOST_FIT_BYTES = 1 << 16
-MOST_HISTORY_BYTES = 1 << 26
-HEADER_BYTES = 1024  # of an array in an .npz, at most
+TASKS = ("condition", "subject")  # the harder question first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +36,8 @@ class SeedScores:
         How many windows of each subject were answered rightly, and how many were tested, (subjects,).
     seconds
         Of all fits.
+    devices
+        Kinds of devices that the fits ran on, such as "cpu".
     training, test_accuracy
         Over epochs, mean over folds, (epoch,).
     """
@@ -54,6 +52,7 @@ class SeedScores:
     right: NDArray[np.int64]
     windows: NDArray[np.int64]
     seconds: float
+    devices: frozenset[str]
     training: NDArray[np.float64]
     test_accuracy: NDArray[np.float64]
 
@@ -89,7 +88,7 @@ class _Fit:
 
     rows: NDArray[np.int64]
     outputs: Mapping[str, NDArray[np.float32]]
-    seconds: float
+    about: About
     training: Mapping[str, NDArray[np.float64]]
     tested: Mapping[str, NDArray[np.float64]]
 
@@ -98,53 +97,39 @@ def _read_fit(data: Dataset, cell: Cell, task: FitTask, folder: Path, roles: NDA
     from ecgkit.splits.scheme import TEST
 
     place = task.folder(cell.folder(folder))
+    rows = np.flatnonzero(roles == TEST)
+    n_classes = {name: len(data.labels(name)) for name in TASKS}
+    outputs = read_logits(place / LOGITS_FILE, rows, n_classes, learnt=cell.scored)
     try:
-        rows = np.flatnonzero(roles == TEST)
-        about = json.loads(read_small_text(place / FIT_FILE, MOST_FIT_BYTES))
-        history = _read_history(place / HISTORY_FILE, cell.settings.epochs)
+        about = read_about(place)
+        history = _read_history(place, cell.settings.epochs)
         return _Fit(
             rows=rows,
-            outputs=_read_outputs(data, place / LOGITS_FILE, rows, cell.scored),
-            seconds=float(about["seconds"]),
+            outputs=outputs,
+            about=about,
             training={name: _column(history, f"{name}_accuracy") for name in cell.scored},
             tested={name: _column(history, f"monitor_{name}_accuracy") for name in cell.scored},
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise TrainingError(
             f"{place}: what this fit left is damaged ({error}); remove this folder and give the same command "
             "again: it does this fit anew"
         ) from error
 
 
-def _read_outputs(
-    data: Dataset, path: Path, rows: NDArray[np.int64], names: Sequence[str]
-) -> dict[str, NDArray[np.float32]]:
-    """Read the outputs of a fit, no more than it can have left."""
-    n_classes = {name: len(data.labels(name)) for name in names}
-    sizes = {"rows": 8 * len(rows), **{name: 4 * len(rows) * n for name, n in n_classes.items()}}
-    with zipfile.ZipFile(path) as archive:
-        for name, size in sizes.items():
-            if archive.getinfo(f"{name}.npy").file_size > size + HEADER_BYTES:
-                raise ValueError(f"{path.name}: {name} is larger than expected")
-    with np.load(path, allow_pickle=False) as stored:
-        if not np.array_equal(stored["rows"], rows):
-            raise ValueError(f"{path.name}: not the windows that this fold tests")
-        outputs = {name: stored[name] for name in names}
-    for name, array in outputs.items():
-        if array.shape != (len(rows), n_classes[name]) or not np.isfinite(array).all():
-            raise ValueError(f"{path.name}: {name} is not ({len(rows)}, {n_classes[name]}) finite numbers")
-    return outputs
-
-
-def _read_history(path: Path, epochs: int) -> list[dict[str, str]]:
-    rows = list(csv.DictReader(read_small_text(path, MOST_HISTORY_BYTES).splitlines()))
+def _read_history(place: Path, epochs: int) -> list[dict[str, str]]:
+    rows = list(csv.DictReader(read_history(place, epochs).splitlines()))
     if len(rows) != epochs:
-        raise ValueError(f"{path.name}: {len(rows)} epochs, expected {epochs}")
+        raise ValueError(f"{HISTORY_FILE}: {len(rows)} epochs, expected {epochs}")
     return rows
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
-    return np.array([float(row[name] or "nan") for row in rows])
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> NDArray[np.float64]:
+    """Return the accuracies of a column, (epoch,)."""
+    values = np.array([float(row[name]) for row in rows])
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"{HISTORY_FILE}: {name} is not from 0 to 1 in every epoch")
+    return values
 
 
 def _score(data: Dataset, cell: Cell, name: str, fits: Sequence[_Fit]) -> SeedScores:
@@ -163,7 +148,8 @@ def _score(data: Dataset, cell: Cell, name: str, fits: Sequence[_Fit]) -> SeedSc
         measures={measure: float(getattr(seen, measure)) for measure in MEASURES},
         right=np.bincount(people[true == answered], minlength=n_people),
         windows=np.bincount(people, minlength=n_people),
-        seconds=sum(fit.seconds for fit in fits),
+        seconds=sum(fit.about.seconds for fit in fits),
+        devices=frozenset(fit.about.device for fit in fits),
         training=np.mean([fit.training[name] for fit in fits], axis=0),
         test_accuracy=np.mean([fit.tested[name] for fit in fits], axis=0),
     )

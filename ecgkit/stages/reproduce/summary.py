@@ -13,9 +13,8 @@ from ecgkit.metrics.seeds import holm, over_seeds
 from ecgkit.report.reproduction import Curve, Interval, RowScores, TaskTable, Versus
 from ecgkit.splits import find_scheme
 from ecgkit.stages.reproduce.paper import paper_scores
-from ecgkit.stages.reproduce.scores import MEASURES, SeedScores
+from ecgkit.stages.reproduce.scores import MEASURES, TASKS, SeedScores
 
-TASKS = ("condition", "subject")  # the harder question first
 Scores = Sequence[SeedScores]  # of one row, task and scheme, by seed
 
 

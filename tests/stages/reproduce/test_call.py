@@ -15,9 +15,9 @@ from support.made_cells import write_dataset_of_noise
 
 from ecgkit.errors import TrainingError
 from ecgkit.stages.reproduce import ReproduceOptions, make_plan, run
-from ecgkit.stages.reproduce import cells as cells_module
-from ecgkit.stages.reproduce.cells import do_fit
+from ecgkit.stages.reproduce import one_fit as one_fit_module
 from ecgkit.stages.reproduce.grids import GRIDS, Row
+from ecgkit.stages.reproduce.one_fit import do_fit
 
 QUICK = {"backbone": "mlp", "attention": "none"}
 
@@ -137,7 +137,7 @@ def test_a_fit_that_fails_leaves_nothing(options: ReproduceOptions, monkeypatch:
     def fails(*_: Any) -> None:
         raise TrainingError("no")
 
-    monkeypatch.setattr(cells_module, "run_fit", fails)
+    monkeypatch.setattr(one_fit_module, "run_fit", fails)
     plan = make_plan(options)
     with pytest.raises(TrainingError, match="none of the 4 fits is there; the first failed: GradNorm on"):
         run(plan)
@@ -162,6 +162,16 @@ def test_results_only_trains_nothing(options: ReproduceOptions) -> None:
     assert run(make_plan(only)).n_left == 3
 
 
+def test_two_at_once_share_the_fits(tmp_path: Path) -> None:
+    dataset = write_dataset_of_noise(tmp_path / "d.h5")
+    command = ("reproduce", "table4", "--dataset", dataset, "--seeds", "3", "--epochs", "2", "--jobs", "1")
+    both = [start(*command), start(*command)]
+    ended = [finished(process) for process in both]
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert len(fits_in(tmp_path / "reproduce")) == 6
+    assert not list((tmp_path / "reproduce" / "cells").glob(".*"))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="process groups can't be killed on Windows")
 def test_killed_it_goes_on_without_repeating_a_fit(tmp_path: Path) -> None:
     dataset = write_dataset_of_noise(tmp_path / "d.h5")
@@ -179,6 +189,6 @@ def test_killed_it_goes_on_without_repeating_a_fit(tmp_path: Path) -> None:
     later = fits_in(folder)
     assert len(later) == 6
     assert {name: later[name] for name in there} == there
-    assert not list((folder / "cells").glob(".partial*"))
+    assert not list((folder / "cells").glob(".*"))
     undisturbed = ReproduceOptions(dataset, "table4", seeds=3, epochs=3, jobs=1, out=tmp_path / "undisturbed")
     assert scores_in(folder) == scores_in(run(make_plan(undisturbed)).folder)

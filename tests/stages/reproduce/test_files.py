@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.made_cells import make_cells_of, write_dataset_of_noise
+from support.made_cells import make_cells_of, write_dataset_of_noise, write_fit
 
 from ecgkit.stages.reproduce import ReproduceOptions, ReproduceSummary, make_plan, run
 from ecgkit.stages.reproduce.cells import Cell
@@ -112,6 +112,26 @@ def test_pages_need_no_other_file_and_no_network(tmp_path: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.findall(r'(?:src|href)="(?!\w[\w-]*\.html)', text)
         assert "url(" not in text
+
+
+def test_the_kind_of_device_is_named(tmp_path: Path) -> None:
+    summary = made(tmp_path, "table4")
+    assert summary.warnings == ()
+    assert "; device cpu;" in (summary.folder / "table4.md").read_text(encoding="utf-8")
+
+
+def test_a_table_of_several_kinds_of_devices_is_warned_of(tmp_path: Path) -> None:
+    dataset = write_dataset_of_noise(tmp_path / "d.h5")
+    plan = make_plan(ReproduceOptions(dataset, "table4", **OPTIONS))  # type: ignore[arg-type]
+    for cell, task in plan.to_do:
+        write_fit(plan, cell, task, right, device="cuda" if cell.scheme == "paper" and cell.seed else "cpu")
+    summary = run(plan)
+    [warning] = summary.warnings
+    assert warning.startswith("table4, split paper: fits from cpu and cuda; differences between rows may be")
+    said = "device cpu and cuda: differences between rows may be the devices'"
+    assert said in (summary.folder / "table4.md").read_text(encoding="utf-8")
+    assert "cpu and cuda: differences" in (summary.folder / "table4.html").read_text(encoding="utf-8")
+    assert summary.as_json()["warnings"] == [warning]
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -47,6 +47,16 @@ def test_plan_leaves_out_what_is_there_and_knows_how_long_it_took(dataset: Path)
     assert again.hours() == pytest.approx(5 * 30 / 2 / 3600)
 
 
+@pytest.mark.parametrize("text", ['{"seconds": NaN}', 60_000 * "[", '{"seconds": 1e999}', "[]", "{}"])
+def test_plan_leaves_a_fit_that_says_nothing_of_its_time_out_of_the_median(dataset: Path, text: str) -> None:
+    options = ReproduceOptions(dataset, "table4", seeds=2)
+    plan = make_plan(options)
+    write_fit(plan, *plan.to_do[0], lambda cell, task: 1.0, seconds=30.0)
+    damaged = write_fit(plan, *plan.to_do[1], lambda cell, task: 1.0)
+    (damaged / "fit.json").write_text(text)
+    assert make_plan(options).fit_s == 30.0
+
+
 def test_plan_of_another_data_set_begins_anew(dataset: Path, tmp_path: Path) -> None:
     options = ReproduceOptions(dataset, "table4", seeds=1, out=tmp_path / "out")
     make_cells_of(make_plan(options), lambda cell, task: 1.0)

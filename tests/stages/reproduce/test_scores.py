@@ -41,6 +41,12 @@ def test_scores_are_those_of_the_outputs(plan: Plan) -> None:
         assert (one.tested, int(one.right.sum()), int(one.windows.sum())) == (18, 9, 18)
 
 
+def test_scores_tell_the_kinds_of_devices(plan: Plan) -> None:
+    (first_fit(plan) / "fit.json").write_text(json.dumps({"seconds": 1.0, "device": "cuda"}))
+    devices = {one.row: one.devices for one in read_scores(plan.data, plan.parts[0].cells, plan.cells)}
+    assert devices == {"GradNorm on": {"cuda"}, "GradNorm off": {"cpu"}}
+
+
 def rewrite(**changes: object) -> Callable[[Path], None]:
     """Replace arrays of the outputs; None takes one away."""
 
@@ -62,17 +68,33 @@ def cut(name: str) -> Callable[[Path], None]:
     return damage
 
 
+def write(name: str, changed: Callable[[str], str]) -> Callable[[Path], object]:
+    return lambda fit: (fit / name).write_text(changed((fit / name).read_text()))
+
+
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
         (rewrite(rows=np.arange(18)), "not the windows that this fold tests"),
-        (rewrite(condition=np.zeros((18, 3), np.float32)), r"condition is (larger|not \(18, 2\))"),
+        (
+            rewrite(condition=np.zeros((18, 3), np.float32)),
+            r"condition: float32 \(18, 3\), expected float32 \(18, 2\)",
+        ),
         (rewrite(condition=np.full((18, 2), np.nan, np.float32)), "finite numbers"),
         (rewrite(condition=np.zeros(1_000_000)), "larger than expected"),
-        (rewrite(condition=np.array([{}], dtype=object)), "pickle|Object arrays"),
+        (rewrite(condition=np.array([{}], dtype=object)), "object"),
         (rewrite(condition=None), "condition"),
         (cut("logits.npz"), "zip"),
         (cut("history.csv"), "epochs, expected 2|history|could not"),
+        (write("history.csv", lambda text: text.replace("0.5", 140_000 * "5")), "damaged"),
+        (write("history.csv", lambda text: '"' + text), "damaged"),
+        (write("history.csv", lambda text: text + 2000 * ",\n"), "bytes, expected at most|epochs"),
+        (write("history.csv", lambda text: text.replace("0.5", "")), "damaged"),
+        (write("history.csv", lambda text: text.replace("0.5", "nan")), "not from 0 to 1"),
+        (write("history.csv", lambda text: text.replace("0.5", "1.5")), "not from 0 to 1"),
+        (write("history.csv", lambda text: text.replace("0.5,", "")), "damaged"),
+        (write("fit.json", lambda _: '{"seconds": NaN}'), "JSON"),
+        (write("fit.json", lambda _: 60_000 * "["), "JSON"),
         (cut("fit.json"), "damaged"),
         (lambda fit: (fit / "fit.json").write_text(json.dumps(["seconds"])), "damaged"),
         (lambda fit: (fit / "logits.npz").unlink(), "logits.npz"),
