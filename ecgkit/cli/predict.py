@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ecgkit.stages.predict import Answer, Failure, Prediction
 
 ROWS_SHOWN = 60
-LINE = "{:>9}  {:<14} {:>5}  {:<16} {:>5}  {:>9}  {:>8}"
+LINE = "{:>9}  {:<20} {:>5}  {:<14} {:>5}  {:>9}  {:>8}"
 FILE_PATH = click.Path(path_type=Path)
 
 
@@ -121,9 +121,8 @@ def _headlines(found: Prediction) -> list[str]:
     if not found.usable:
         return [f"  {click.style('no usable window', bold=True)}: there is no answer"]
     if "subject" in found.tasks:
-        best = f"; the best match is {printable(overall.best_subject or '')}" if overall.unknown else ""
         who = click.style(printable(overall.who), bold=True)
-        lines.append(f"  who   {who}  ({_p(overall.subject_probability)}{best})")
+        lines.append(f"  who   {who}  ({_p(overall.subject_probability)})")
     if "condition" in found.tasks:
         state = click.style(printable(overall.condition or "–"), bold=True)
         lines.append(f"  state {state}  ({_p(overall.condition_probability)})")

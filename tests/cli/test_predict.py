@@ -50,12 +50,14 @@ def test_predict_puts_the_fused_answer_on_top(
 ) -> None:
     assert call("predict", run, simulated_files[0].path) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("  who   unknown  (0.")
-    assert "the best match is 0" in lines[1]
+    assert lines[1].startswith("  who   unknown; nearest: 0")
+    assert lines[1].endswith(")")
     assert lines[2].startswith("  state ")
     assert "fused over 10 windows" in lines[3]
     assert sum(" s  " in line for line in lines) == 10
+    assert all("  unknown; nearest: 0" in line for line in lines if " s  " in line)
     assert any("calibrated by a temperature" in line for line in lines)
+    assert any("--fpir none gives everybody a name" in line for line in lines)
     assert all(line.split()[-1] in VERDICTS for line in lines if " s  " in line)
 
 
