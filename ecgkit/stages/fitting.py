@@ -200,14 +200,11 @@ def go_on_from(folder: Path) -> None:
     from ecgkit.training.checkpoint import epoch_of
 
     history, checkpoint = folder / HISTORY_FILE, folder / CHECKPOINT_FILE
-    if not history.exists():
-        return
     n_epochs = epoch_of(checkpoint) if checkpoint.exists() else 0
-    lines = history.read_text(encoding="utf-8").splitlines(keepends=True)
-    if (
-        n_epochs == 0 or len(lines) <= n_epochs
-    ):  # after a power cut the history may lack what the checkpoint has
-        history.unlink()
+    lines = history.read_text(encoding="utf-8").splitlines(keepends=True) if history.exists() else []
+    # after a power cut the history may lack what the checkpoint has
+    if n_epochs == 0 or len(lines) <= n_epochs:
+        history.unlink(missing_ok=True)
         checkpoint.unlink(missing_ok=True)
     elif len(lines) > n_epochs + 1:
         write_text(history, "".join(lines[: n_epochs + 1]))

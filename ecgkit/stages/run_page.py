@@ -37,7 +37,7 @@ NOT_CALIBRATED = (
 FILES = (
     ("weights.safetensors", "the weights of the network"),
     ("run.json", "what it takes to apply them: network, labels, leads, preprocessing, versions"),
-    ("config.yaml", "the settings; give it to --config for the same training again"),
+    ("config.yaml", "the settings; the command above gives it to --config for the same training again"),
     ("history.csv", "every epoch of every fit: losses, accuracies, task weights, gradient norms, seconds"),
 )
 FILES_OF_SCORES = (

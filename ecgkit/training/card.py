@@ -22,6 +22,7 @@ from ecgkit.models.spec import ModelSpec
 FORMAT = "ecgkit-run"
 FORMAT_VERSION = 1
 CARD_FILE = "run.json"
+MOST_LEVELS = 20
 MAX_CARD_BYTES = 16_000_000
 MAX_FS = 1_000_000.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -95,6 +96,19 @@ def card_content(card: RunCard) -> dict[str, Any]:
     return {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(card)}
 
 
+def _is_deeper(content: object, most: int) -> bool:
+    """Tell whether values lie deeper than so many levels: JSON reads more than copying bears."""
+    level: list[object] = [content]
+    for _ in range(most):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    return any(isinstance(value, dict | list) for value in level)
+
+
 def card_of(content: dict[str, Any], *, where: str) -> RunCard:
     """Check plain values from anywhere, and make a card of them.
 
@@ -111,6 +125,10 @@ def card_of(content: dict[str, Any], *, where: str) -> RunCard:
         Another format or version, or a field is missing, unknown, of the wrong type or out of bounds.
     """
     _check_format(content, where)
+    if _is_deeper(content, MOST_LEVELS):
+        raise RunError(
+            f"{where}: more than {MOST_LEVELS} levels of values; is this the card of an ecgkit run?"
+        )
     fields = {name: value for name, value in content.items() if name not in ("format", "format_version")}
     try:
         _check_fields(RunCard, fields, "run")

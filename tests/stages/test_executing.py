@@ -12,7 +12,7 @@ import pytest
 from ecgkit.config import TrainConfig
 from ecgkit.progress import Silent
 from ecgkit.stages.executing import Follower, run_fits
-from ecgkit.stages.fitting import FitTask, append_history
+from ecgkit.stages.fitting import FitTask, append_history, go_on_from
 from ecgkit.stages.workers import WorkerError, workers
 from ecgkit.training.loop import EpochRecord
 
@@ -118,3 +118,11 @@ def test_run_fits_does_not_do_again_what_is_done(tmp_path: Path) -> None:
         *2 * ["paper"],
         *2 * ["final weights"],
     ]
+
+
+def test_go_on_from_begins_anew_where_history_and_checkpoint_do_not_meet(tmp_path: Path) -> None:
+    folder = TASKS[0].folder(tmp_path)
+    folder.mkdir(parents=True)
+    append_history(folder / "history.csv", TASKS[0], record(1))
+    go_on_from(folder)  # killed before the first checkpoint: no file without its heading may stay
+    assert list(folder.iterdir()) == []

@@ -232,9 +232,8 @@ def test_predict_does_not_blame_scores_where_no_threshold_is_made_for_so_many(
 
 
 def test_predict_says_for_which_rates_there_are_thresholds(calibrated: Path, file: SimulatedFile) -> None:
-    found = predict.run(str(calibrated), file.path, options=PredictOptions(fpir=0.01))
-    assert not any(answer.unknown for answer in found.answers)
-    assert "There are thresholds for --fpir 0.05 only." in found.remarks
+    with pytest.raises(ConfigError, match=r"--fpir 0.01: too few people .* has thresholds for 0.05, or none"):
+        predict.run(str(calibrated), file.path, options=PredictOptions(fpir=0.01))
     with pytest.raises(ConfigError, match=r"--fpir 0.02: expected one of 0.001, 0.01, 0.05, 0.1, or none"):
         predict.run(str(calibrated), file.path, options=PredictOptions(fpir=0.02))
 

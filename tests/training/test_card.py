@@ -79,3 +79,11 @@ def test_read_bytes_says_what_it_expected(tmp_path: Path) -> None:
 def test_cards_are_read_without_torch() -> None:
     code = "import sys, ecgkit.training.card, ecgkit.models.spec; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_card_of_refuses_what_lies_too_deep() -> None:
+    deep: list[object] = []
+    for _ in range(900):
+        deep = [deep]
+    with pytest.raises(RunError, match=r"run\.json: more than 20 levels"):
+        card_of({"format": "ecgkit-run", "format_version": 1, "training": {"x": deep}}, where="run.json")

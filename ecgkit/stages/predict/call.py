@@ -33,6 +33,7 @@ from ecgkit.stages.predict.table import write_table
 from ecgkit.stages.predictors import Predictor, load_predictor
 from ecgkit.stages.run_folder import find_run
 from ecgkit.stages.windows import CutWindows, cut_recording
+from ecgkit.training.calibration_file import Calibration
 
 DEFAULT_FPIR = 0.05
 ONNX = ".onnx"
@@ -152,6 +153,7 @@ def _predict(place: Path, predictor: Predictor, file: Path, options: PredictOpti
     cut = cut_recording(recording, chosen.indexes, pipeline)
     outputs = _outputs(predictor, cut, pipeline.window_s, keep_rejected=options.keep_rejected)
     fpir, n_used = options.fpir, int(np.count_nonzero(outputs.used))
+    _refuse_finer(outputs.calibration, fpir)
     threshold = threshold_of(outputs, n_used, fpir) if card.subject_labels else None
     made = Prediction(
         run=place,
@@ -218,3 +220,14 @@ def _check(options: PredictOptions, files: Sequence[Path]) -> None:
                 raise ConfigError(f"{option} {path}: this is a recording itself; give another name")
     if options.page is not None and options.table is not None and options.page == options.table:
         raise ConfigError(f"--csv and --html are both {options.page}; give them two names")
+
+
+def _refuse_finer(calibration: Calibration | None, fpir: float | None) -> None:
+    """Refuse a rate that the run's people are too few for: it would turn "unknown" off."""
+    there = sorted({row.target for row in calibration.thresholds}) if calibration else []
+    if fpir not in (None, DEFAULT_FPIR) and there and fpir not in there:
+        rates = ", ".join(f"{target:g}" for target in there)
+        raise ConfigError(
+            f"--fpir {fpir:g}: too few people were left out in the training to tell so low a rate; this run "
+            f"has thresholds for {rates}, or none"
+        )
