@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecgkit.report.sheet import shown
+from ecgkit.report.pages import templates
 from ecgkit.report.timeline import COLUMNS, Lane, Timeline, clock, draw_strips, legend
 
 MOST_LABELS = 20  # of the table of answers
@@ -96,24 +96,19 @@ def tally(lane: Lane) -> list[Tally]:
 
 def render_prediction(page: PredictionPage) -> str:
     """Write the page: one HTML text that needs no other file and no network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("ecgkit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: shown(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     timeline = page.timeline
-    return environment.get_template("prediction.html.j2").render(
-        page=page,
-        strips=[Markup(strip) for strip in draw_strips(timeline)],
-        legends=[(lane, legend(lane)) for lane in timeline.lanes],
-        tallies=[(lane, tally(lane)) for lane in timeline.lanes],
-        strip=clock(timeline.strip_s),
-        column=clock(timeline.strip_s / COLUMNS) if timeline.in_columns else "",
-        any_rejected=bool(timeline.rejected.any()),
+    return (
+        templates()
+        .get_template("prediction.html.j2")
+        .render(
+            page=page,
+            strips=[Markup(strip) for strip in draw_strips(timeline)],
+            legends=[(lane, legend(lane)) for lane in timeline.lanes],
+            tallies=[(lane, tally(lane)) for lane in timeline.lanes],
+            strip=clock(timeline.strip_s),
+            column=clock(timeline.strip_s / COLUMNS) if timeline.in_columns else "",
+            any_rejected=bool(timeline.rejected.any()),
+        )
     )

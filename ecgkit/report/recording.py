@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkit.report.ecg_paper import StripLead
-from ecgkit.report.sheet import as_svg, in_page_colours, rendered, shown
+from ecgkit.report.pages import templates
+from ecgkit.report.sheet import as_svg, in_page_colours, rendered
 from ecgkit.report.traces import Trace
 
 
@@ -154,21 +155,12 @@ def png_picture(picture: RecordingPicture) -> bytes:
 
 def html_picture(picture: RecordingPicture) -> bytes:
     """Write a page about a recording, drawing and tables, that needs no other file and no network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     from ecgkit.report.recording_figure import recording_figure
 
-    environment = Environment(
-        loader=PackageLoader("ecgkit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: shown(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawing = as_svg(lambda: recording_figure(picture, with_texts=False), title=picture.title)
-    page = environment.get_template("recording.html.j2")
+    page = templates().get_template("recording.html.j2")
     return page.render(picture=picture, drawing=Markup(in_page_colours(drawing))).encode()
 
 

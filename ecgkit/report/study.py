@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecgkit.protocol.compliance import CheckResult
-from ecgkit.report.sheet import shown
+from ecgkit.report.pages import templates
 from ecgkit.report.study_figures import clock
 
 State = Literal["other", "fail", "missing", "warn", "unjudged", "noted", "excluded", "ok"]
@@ -228,17 +228,9 @@ def render_study_page(page: StudyPage) -> str:
     page
         What the page shows. Its texts are escaped here.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("ecgkit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: shown(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters["clock"] = clock
     script = environment.get_template("study.js").render()
     return environment.get_template("study.html.j2").render(

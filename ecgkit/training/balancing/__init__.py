@@ -7,6 +7,7 @@ buffers, what it learns in parameters: they are saved with a training that is to
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ def alone(tensor: Tensor) -> Tensor:
     return tensor
 
 
-class Balancer(nn.Module):
+class Balancer(nn.Module, abc.ABC):
     """Base of all balancers.
 
     Parameters
@@ -96,6 +97,7 @@ class Balancer(nn.Module):
                 "(--balancing single-task), or train on both tasks (--task both)"
             )
 
+    @abc.abstractmethod
     def backward(self, losses: Sequence[Tensor], shared: Shared, *, mean: Mean = alone) -> Balanced:
         """Give all parameters, which come without gradients, those of one step.
 
@@ -108,7 +110,6 @@ class Balancer(nn.Module):
             averaged afterwards; what is decided by gradients or losses must be decided by their mean, so that
             all decide alike.
         """
-        raise NotImplementedError
 
     def end_epoch(self, losses: Sequence[float]) -> None:
         """Hear of an epoch's mean losses, (M,), the same in all processes; NaN where no label was known."""
